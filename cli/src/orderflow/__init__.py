@@ -1,0 +1,1 @@
+"""The command that starts orderflow, shows it and looks after it."""

@@ -1,0 +1,116 @@
+"""Work that runs by the clock: one runner among the replicas, unless the job says that several can share it."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Text, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .db import Database, outage_is_unavailable
+from .errors import Unavailable
+from .tables import ChassisTable
+from .telemetry import Telemetry, logger
+
+log = logger("jobs")
+
+
+class JobRun(ChassisTable):
+    __tablename__ = "job_runs"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    started_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
+    finished_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+@dataclass(frozen=True)
+class Job:
+    name: str
+    every: timedelta
+    run: Callable[[], Awaitable[object]]
+    everywhere: bool = False
+    """Each replica runs it at once; the work itself is shared out by SKIP LOCKED."""
+
+
+_CLAIM = text(
+    """
+    INSERT INTO job_runs (name, started_at) VALUES (:name, clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET started_at = clock_timestamp(), finished_at = NULL
+    WHERE job_runs.started_at <= clock_timestamp() - CAST(:every AS interval) * 0.9
+    RETURNING name
+    """
+)
+_DONE = text("UPDATE job_runs SET finished_at = clock_timestamp(), error = :error WHERE name = :name")
+
+
+class Clock:
+    def __init__(self, database: Database, jobs: Sequence[Job], telemetry: Telemetry) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._telemetry = telemetry
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for job in self._jobs:
+                group.create_task(self._repeat(job), name=f"job {job.name}")
+
+    def stop(self) -> None:
+        """Running jobs end by themselves; none starts any more."""
+        self._stopping.set()
+
+    async def _repeat(self, job: Job) -> None:
+        while not self._stopping.is_set():
+            try:
+                await (job.run() if job.everywhere else self.run_once(job))
+            except Unavailable as error:
+                log.warning("job_waits", job=job.name, reason=str(error))
+            except Exception:
+                self._telemetry.job_failures.labels(job.name).inc()
+                log.exception("job_failed", job=job.name)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(job.every.total_seconds() * random.uniform(0.9, 1.1)):
+                    await self._stopping.wait()
+
+    async def run_once(self, job: Job) -> bool:
+        """Runs the job if it is due and no other replica has it; tells whether it ran."""
+        with outage_is_unavailable():
+            return await self._run_if_due(job)
+
+    async def _run_if_due(self, job: Job) -> bool:
+        async with self._sole_runner(job) as connection:
+            if connection is None:
+                return False
+            claimed = await connection.scalar(_CLAIM, {"name": job.name, "every": job.every})
+            if claimed is None:
+                return False
+            error: str | None = None
+            try:
+                await job.run()
+            except Exception as failure:
+                error = f"{type(failure).__name__}: {failure}"[:2000]
+                raise
+            finally:
+                await connection.execute(_DONE, {"name": job.name, "error": error})
+        return True
+
+    @asynccontextmanager
+    async def _sole_runner(self, job: Job) -> AsyncIterator[AsyncConnection | None]:
+        # A lock of the session, not of a transaction: a job may take longer than a transaction may stay idle.
+        key = int.from_bytes(hashlib.sha256(job.name.encode()).digest()[:8], signed=True)
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            if not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
+                yield None
+                return
+            try:
+                yield connection
+            finally:
+                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})

@@ -1,0 +1,101 @@
+"""The only way in which events leave a service: written with the change that they tell of, sent later by the relay."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Identity, Index, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, BOOLEAN, TEXT, TIMESTAMP
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from contracts.envelope import Envelope, Event
+
+from .ids import uuid7
+from .steps import note_event
+from .tables import ChassisTable
+from .tracing import traceparent as current_trace
+
+_PENDING = "pending_events"
+
+
+class OutboxRow(ChassisTable):
+    __tablename__ = "outbox"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    event_id: Mapped[UUID]
+    event_type: Mapped[str] = mapped_column(Text)
+    exchange: Mapped[str] = mapped_column(Text)
+    mandatory: Mapped[bool]
+    body: Mapped[str] = mapped_column(Text)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("now()"))
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("'-infinity'"))
+    sent_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
+
+    __table_args__ = (
+        Index("ix_outbox_waiting", "next_attempt_at", "id", postgresql_where=text("sent_at IS NULL")),
+        Index("ix_outbox_sent_at", "sent_at", postgresql_where=text("sent_at IS NOT NULL")),
+    )
+
+
+_COLUMNS = {
+    "event_id": PG_UUID,
+    "event_type": TEXT,
+    "exchange": TEXT,
+    "mandatory": BOOLEAN,
+    "body": TEXT,
+    "traceparent": TEXT,
+}
+_INSERT = text(
+    f"INSERT INTO outbox ({', '.join(_COLUMNS)}) SELECT * FROM unnest({', '.join(f':{name}' for name in _COLUMNS)})"
+).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _COLUMNS.items()))
+
+
+def publish(session: AsyncSession, event: Event, *, traceparent: str | None = None) -> None:
+    """The event is sent if, and only if, the session's transaction commits.
+
+    In a set-based command `traceparent` says whose event it is; elsewhere it belongs to the current step.
+    """
+    event_id = uuid7()
+    session.info.setdefault(_PENDING, []).append(
+        {
+            "event_id": event_id,
+            "event_type": event.event_type,
+            "exchange": event.exchange(),
+            "mandatory": bool(event.heard_by),
+            "body": Envelope.around(event, str(event_id), datetime.now(UTC)).encode().decode(),
+            "traceparent": traceparent or current_trace.get(),
+        }
+    )
+    note_event(event.domain_name, traceparent)
+
+
+async def write_outbox(session: AsyncSession) -> bool:
+    """Called once before each commit: all events of the transaction in one statement."""
+    pending: list[dict[str, Any]] = session.info.pop(_PENDING, [])
+    if pending:
+        await session.execute(_INSERT, {name: [row[name] for row in pending] for name in _COLUMNS})
+    return bool(pending)
+
+
+@asynccontextmanager
+async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
+    """What fails inside is undone, the events that it published included; the transaction goes on."""
+    pending = session.info.setdefault(_PENDING, [])
+    before = len(pending)
+    try:
+        async with session.begin_nested():
+            yield
+    except BaseException:
+        del pending[before:]
+        raise
+
+
+async def publish_many(session: AsyncSession, events: Iterable[tuple[Event, str | None]]) -> None:
+    for event, traceparent in events:
+        publish(session, event, traceparent=traceparent)

@@ -1,0 +1,89 @@
+"""Serves applications over HTTP until it is told to stop: takes nothing new then, and finishes what runs."""
+
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from fastapi import FastAPI
+
+
+@dataclass(frozen=True)
+class Site:
+    app: FastAPI
+    host: str
+    port: int
+
+
+class NotStarted(Exception):
+    """An application could not start; the log says why."""
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are for the process, which may hold several servers."""
+        yield
+
+
+async def serve(
+    sites: Sequence[Site], stop: asyncio.Event, when_started: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    listening = [_listen(site) for site in sites]
+    servers = [_Server(_configure(site)) for site in sites]
+    running = [
+        asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, listening, strict=True)
+    ]
+    try:
+        await _started(servers, running)
+        # What was made until now lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        if when_started:
+            await when_started()
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+    finally:
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*running)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    return stop
+
+
+def _listen(site: Site) -> socket.socket:
+    return socket.create_server((site.host, site.port), backlog=2048)
+
+
+def _configure(site: Site) -> uvicorn.Config:
+    return uvicorn.Config(
+        site.app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=75,
+        h11_max_incomplete_event_size=None,
+    )
+
+
+async def _started(servers: Sequence[_Server], running: Sequence[asyncio.Task[None]]) -> None:
+    while not all(server.started for server in servers):
+        if any(task.done() for task in running):
+            raise NotStarted("An application did not start; see the log.")
+        await asyncio.sleep(0.01)

@@ -1,0 +1,38 @@
+"""What every service can be told from outside; each service adds its own under its own prefix."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Role = Literal["all", "api", "worker"]
+
+
+class ServiceSettings(BaseSettings):
+    """Subclasses set `env_prefix`; there is no default for anything secret."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    database_url: SecretStr
+    trusted_keys: str
+    """Public keys as a JWKS document: whose tokens are believed, and which roles each key may grant."""
+    signing_key: SecretStr
+    """The service's own private key, a JWK."""
+    host: str = "127.0.0.1"
+    port: int = 8000
+    metrics_port: int | None = None
+    role: Role = "all"
+    pool_size: int = Field(default=10, ge=2, le=100)
+
+
+class PlatformSettings(BaseSettings):
+    """What is the same for every process of a platform."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    rabbitmq_url: SecretStr
+    orderflow_env: Literal["production", "demo", "test"] = "production"
+    failpoints: str = ""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otlp_endpoint: str | None = None
+    trace_sample_ratio: float = Field(default=0.01, ge=0, le=1)

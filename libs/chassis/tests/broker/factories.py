@@ -1,0 +1,141 @@
+"""What the broker's tests are made of: messages, a listener that can hesitate and fail, an outbox, and a wire that can be cut."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from chassis.broker import Broker, Message, Subscription
+
+PLACED = "order.created"
+SHIPPED = "order.shipped"
+UNHEARD = "cart.cleared"
+SALES = "sales.events"
+
+
+def message(key: str = PLACED, *, mandatory: bool = False, body: bytes = b"{}", traceparent: str | None = None) -> Message:
+    return Message(str(uuid4()), key, body, SALES, traceparent=traceparent, mandatory=mandatory)
+
+
+def messages(count: int, key: str = PLACED) -> list[Message]:
+    return [message(key, mandatory=True) for _ in range(count)]
+
+
+def subscription(service: str = "delivery", *keys: str, batch: int = 100) -> Subscription:
+    return Subscription(service, dict.fromkeys(keys or (PLACED,), SALES), batch)
+
+
+def ids(heard: Sequence[Message]) -> list[str]:
+    return [each.id for each in heard]
+
+
+class Listener:
+    """Hears while `open`, and fails as often as it was told to."""
+
+    def __init__(self, *, failures: int = 0) -> None:
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failures = failures
+        self.begun: list[list[Message]] = []
+        self.done: list[list[Message]] = []
+        self.cancelled = 0
+
+    async def __call__(self, batch: Sequence[Message]) -> None:
+        self.begun.append(list(batch))
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.failures > 0:
+            self.failures -= 1
+            raise ConnectionError("the database is away")
+        self.done.append(list(batch))
+
+    @property
+    def heard(self) -> list[Message]:
+        return [each for batch in self.done for each in batch]
+
+
+async def until(condition: Callable[[], bool], within: float = 30) -> None:
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.005)
+
+
+async def until_confirmed(broker: Broker, sent: Sequence[Message], within: float = 60) -> None:
+    """What the outbox does: all that is not confirmed is sent again."""
+    left = list(sent)
+    async with asyncio.timeout(within):
+        while left:
+            results = await broker.publish(left)
+            left = [each for each, result in zip(left, results, strict=True) if result is not None]
+            await asyncio.sleep(0.02 if left else 0)
+
+
+async def until_ready(broker: Broker, within: float = 60) -> None:
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                return await broker.ready()
+            except Exception:
+                await asyncio.sleep(0.02)
+
+
+class Wire:
+    """A way to RabbitMQ that can be cut, and that can fall silent."""
+
+    def __init__(self, url: str) -> None:
+        self._there = urlsplit(url)
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self._ends: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self.url = ""
+
+    @asynccontextmanager
+    async def laid(self, port: int = 0) -> AsyncIterator["Wire"]:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", port)
+        here = server.sockets[0].getsockname()[1]
+        there = self._there
+        self.url = f"{there.scheme}://{there.username}:{there.password}@127.0.0.1:{here}{there.path}"
+        try:
+            yield self
+        finally:
+            server.close()
+            self.cut()
+            for pump in self._pumps:
+                pump.cancel()
+            await asyncio.gather(*self._pumps, return_exceptions=True)
+            await server.wait_closed()
+
+    def cut(self) -> None:
+        """Ends every connection at once, without a word of farewell."""
+        for end in self._ends:
+            end.transport.abort()
+        self._ends.clear()
+
+    def fall_silent(self) -> None:
+        self._flowing.clear()
+
+    def speak(self) -> None:
+        self._flowing.set()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection(self._there.hostname, self._there.port)
+        self._ends |= {writer, there_writer}
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            self._pumps.add(asyncio.create_task(self._pump(source, sink)))
+
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while piece := await source.read(65536):
+                await self._flowing.wait()
+                sink.write(piece)
+                await sink.drain()
+        except OSError:
+            pass
+        finally:
+            sink.close()
+

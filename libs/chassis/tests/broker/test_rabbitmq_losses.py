@@ -1,0 +1,268 @@
+"""What happens to messages when a connection, a consumer or RabbitMQ itself goes away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+
+import aio_pika
+import pytest
+from chassis.broker import Message, NotConfirmed, NotReady, RabbitBroker, Unroutable
+from libs.chassis.tests.broker.factories import (
+    SALES,
+    SHIPPED,
+    UNHEARD,
+    Listener,
+    Wire,
+    ids,
+    message,
+    messages,
+    subscription,
+    until,
+    until_confirmed,
+    until_ready,
+)
+from tests.harness.rabbitmq import RabbitMQ
+
+
+@pytest.fixture
+async def wire(rabbitmq_url: str) -> AsyncIterator[Wire]:
+    async with Wire(rabbitmq_url).laid() as wire:
+        yield wire
+
+
+@pytest.fixture
+async def fragile(wire: Wire) -> AsyncIterator[RabbitBroker]:
+    """A broker on a wire that can be cut."""
+    broker = RabbitBroker(wire.url, publish_within=timedelta(seconds=2))
+    yield broker
+    await broker.close()
+
+
+async def test_a_handle_outlives_the_connection_and_its_batch_comes_again(fragile: RabbitBroker, wire: Wire) -> None:
+    listener = Listener()
+    await fragile.subscribe(subscription(), listener)
+    listener.open.clear()
+    sent = messages(1)
+    await until_confirmed(fragile, sent)
+    await until(lambda: len(listener.begun) == 1)
+
+    wire.cut()
+    with pytest.raises(NotReady):
+        async with asyncio.timeout(10):
+            while True:
+                await fragile.ready()
+    listener.open.set()
+
+    await until(lambda: len(listener.done) == 2)
+    assert not listener.cancelled
+    assert ids(listener.heard) == [sent[0].id, sent[0].id]
+    assert listener.heard[1].redelivered == 1
+
+
+async def test_one_batch_is_handled_at_a_time_even_when_the_connection_is_lost_under_it(
+    fragile: RabbitBroker, wire: Wire
+) -> None:
+    at_once, most_at_once = 0, 0
+
+    async def handle(batch: Sequence[Message]) -> None:
+        nonlocal at_once, most_at_once
+        at_once += 1
+        most_at_once = max(most_at_once, at_once)
+        await asyncio.sleep(0.3)
+        at_once -= 1
+        heard.extend(batch)
+
+    heard: list[Message] = []
+    await fragile.subscribe(subscription(), handle)
+    sent = messages(20)
+
+    sending = asyncio.create_task(until_confirmed(fragile, sent))
+    for _ in range(3):
+        await asyncio.sleep(0.25)
+        wire.cut()
+
+    await sending
+    await until(lambda: set(ids(heard)) == set(ids(sent)))
+    assert most_at_once == 1
+
+
+async def test_a_failing_batch_ends_with_its_channel_and_comes_again(fragile: RabbitBroker, wire: Wire) -> None:
+    listener = Listener(failures=3)
+    await fragile.subscribe(subscription(), listener)
+    sent = messages(1)
+    await until_confirmed(fragile, sent)
+    await until(lambda: len(listener.begun) == 2)
+
+    wire.cut()
+
+    await until(lambda: bool(listener.done))
+    assert ids(listener.heard) == ids(sent)
+    assert listener.heard[0].redelivered == 1
+
+
+async def test_nothing_is_lost_while_connections_break_again_and_again(fragile: RabbitBroker, wire: Wire) -> None:
+    listener = Listener()
+    await fragile.subscribe(subscription(), listener)
+    sent = messages(3_000)
+
+    async def send(part: int) -> None:
+        for start in range(part, 3_000, 200):
+            await until_confirmed(fragile, sent[start : start + 100])
+            await asyncio.sleep(0.1)
+
+    sending = asyncio.gather(send(0), send(100))
+    for _ in range(4):
+        await asyncio.sleep(0.7)
+        wire.cut()
+
+    await sending
+    await until(lambda: set(ids(listener.heard)) == set(ids(sent)))
+    await until_ready(fragile)
+
+
+async def test_publisher_and_consumer_recover_from_a_restart_of_the_broker_and_nothing_is_lost(
+    rabbit: RabbitBroker, rabbitmq_server: RabbitMQ
+) -> None:
+    listener = Listener()
+    await rabbit.subscribe(subscription(), listener)
+    before, after = messages(300), messages(300)
+    listener.open.clear()
+    await until_confirmed(rabbit, before)
+
+    async with rabbitmq_server.down():
+        results = await rabbit.publish(after)
+        assert all(isinstance(result, NotConfirmed) for result in results)
+        with pytest.raises(NotReady):
+            await rabbit.ready()
+        listener.open.set()
+
+    await until_confirmed(rabbit, after)
+    await until(lambda: set(ids(listener.heard)) == set(ids([*before, *after])))
+    await until_ready(rabbit)
+
+
+async def test_a_message_that_kills_its_consumers_ends_in_the_dead_queue_and_takes_no_other_with_it(
+    rabbitmq_url: str,
+) -> None:
+    sender = RabbitBroker(rabbitmq_url)
+    await (await sender.subscribe(subscription(), Listener())).stop()
+    innocent, killer = messages(250), message(body=b"kills", mandatory=True)
+    await until_confirmed(sender, [*innocent[:30], killer, *innocent[30:]])
+    survived: list[Message] = []
+
+    deaths = 0
+    while len(set(ids(survived))) < 250 or deaths < 21:
+        deaths += await _live_and_die(rabbitmq_url, survived)
+        assert deaths <= 21
+
+    dead = await _read(rabbitmq_url, "delivery.inbox.v1.dead")
+    assert ids(dead) == [killer.id]
+    assert set(ids(survived)) == set(ids(innocent))
+    await sender.close()
+
+
+async def _live_and_die(url: str, survived: list[Message]) -> int:
+    """One process: it works until it dies of the killer (1), or until there is nothing left to do (0)."""
+    async with Wire(url).laid() as wire:
+        broker = RabbitBroker(wire.url)
+        dying = asyncio.Event()
+
+        async def handle(batch: Sequence[Message]) -> None:
+            if any(each.body == b"kills" for each in batch):
+                wire.cut()
+                dying.set()
+                await asyncio.Event().wait()
+            survived.extend(batch)
+
+        await broker.subscribe(subscription(), handle)
+        died = asyncio.create_task(dying.wait())
+        while not died.done() and len(set(ids(survived))) < 250:
+            await asyncio.wait([died], timeout=0.01)
+        await asyncio.wait([died], timeout=2)
+        died.cancel()
+        for watching in [*broker._watching, *(consumer._running for consumer in broker._consumers)]:
+            watching.cancel()
+        await broker.close()
+        return int(dying.is_set())
+
+
+async def _read(url: str, queue: str) -> list[Message]:
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        found = await channel.declare_queue(queue, passive=True)
+        read = []
+        while len(read) < found.declaration_result.message_count:
+            each = await found.get(no_ack=True)
+            read.append(Message(each.message_id or "", each.routing_key or "", each.body, each.exchange or ""))
+        return read
+
+
+async def test_publishing_without_a_broker_ends_within_its_time_and_confirms_nothing(wire: Wire) -> None:
+    async with Wire(wire.url).laid() as gone:
+        url = gone.url
+    broker = RabbitBroker(url, publish_within=timedelta(seconds=3))
+
+    for _ in range(3):
+        async with asyncio.timeout(3.5):
+            results = await broker.publish(messages(2))
+        assert [type(result) for result in results] == [NotConfirmed] * 2
+
+    await broker.close()
+
+
+async def test_publishing_to_a_broker_that_fell_silent_ends_within_its_time_and_works_again_afterwards(
+    fragile: RabbitBroker, wire: Wire, rabbitmq_url: str
+) -> None:
+    await fragile.subscribe(subscription(), Listener())
+    assert await fragile.publish(messages(1)) == [None]
+
+    wire.fall_silent()
+    async with asyncio.timeout(2.5):
+        results = await fragile.publish(messages(2))
+    assert [type(result) for result in results] == [NotConfirmed] * 2
+
+    wire.speak()
+    await until_confirmed(fragile, messages(2))
+
+
+async def test_what_was_confirmed_before_the_time_ran_out_stays_confirmed(
+    rabbit: RabbitBroker, rabbitmq_url: str
+) -> None:
+    async with aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
+        await rabbit.publish([message()])
+        full = await channel.declare_queue("full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        await full.bind(SALES, SHIPPED)
+
+        results = await rabbit.publish([message(SHIPPED), message(SHIPPED), message(SHIPPED), message(UNHEARD)])
+
+        assert [type(result) for result in results] == [type(None), NotConfirmed, NotConfirmed, type(None)]
+        assert await rabbit.publish([message(UNHEARD)]) == [None]
+
+
+async def test_an_exchange_that_the_broker_lost_is_made_again(rabbit: RabbitBroker, rabbitmq_url: str) -> None:
+    assert await rabbit.publish([message()]) == [None]
+    async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
+        await channel.exchange_delete(SALES)
+
+    results = await rabbit.publish(messages(2))
+    again = await rabbit.publish(messages(2))
+
+    assert [type(result) for result in results] == [NotConfirmed] * 2
+    assert [type(result) for result in again] == [Unroutable] * 2
+
+
+async def test_a_broker_that_is_away_at_the_start_is_waited_for(rabbitmq_url: str) -> None:
+    async with Wire(rabbitmq_url).laid() as wire:
+        url, port = wire.url, int(wire.url.split(":")[-1].split("/")[0])
+    broker, listener = RabbitBroker(url), Listener()
+
+    async with asyncio.timeout(7):
+        consuming = await broker.subscribe(subscription(), listener)
+
+    with pytest.raises(NotReady):
+        await broker.ready()
+    async with Wire(rabbitmq_url).laid(port):
+        await until_ready(broker)
+        await until_confirmed(broker, messages(2))
+        await until(lambda: len(listener.heard) == 2)
+        await consuming.stop()
+        await broker.close()

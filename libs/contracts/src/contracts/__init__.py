@@ -1,0 +1,1 @@
+"""The public language of orderflow: events, API bodies, statuses and error codes."""

@@ -1,0 +1,145 @@
+"""What others see of Sales: how an order is placed and shown, and the events of its life."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from .envelope import Event
+from .text import Body, Currency, Line, Money, Note, ProductId, Quantity, Text, View
+
+
+class OrderStatus(StrEnum):
+    PENDING = "PENDING"
+    PENDING_SHIPMENT = "PENDING_SHIPMENT"
+    CONFIRMED = "CONFIRMED"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    CANCELLED = "CANCELLED"
+
+
+class ShippingAddress(Body):
+    name: Line
+    line1: Line
+    line2: Line | None = None
+    city: Line
+    state: Line | None = None
+    postal_code: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
+class OrderItem(Body):
+    product_id: ProductId
+    variant_id: UUID | None = None
+    quantity: Quantity
+
+
+class PlaceOrder(Body):
+    """The customer, the prices and the order id are ours to say, never the client's."""
+
+    items: Annotated[list[OrderItem], Field(min_length=1, max_length=50)]
+    shipping_address: ShippingAddress | None = None
+    note: Note | None = None
+
+
+class OrderLineView(View):
+    product_id: str
+    variant_id: UUID | None = None
+    name: str
+    quantity: int
+    unit_price: Money
+    subtotal: Money
+
+
+class OrderView(View):
+    order_id: UUID
+    customer_id: str
+    status: OrderStatus
+    items: list[OrderLineView]
+    subtotal: Money
+    shipping_cost: Money
+    total: Money
+    currency: Currency
+    shipping_address: ShippingAddress
+    note: str | None = None
+    tracking_number: str | None = None
+    carrier: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    delivery_location: str | None = None
+    allowed_actions: list[str]
+
+
+class TimelineEntry(View):
+    """One change of an order, or one that was refused: what, when, and who or which event wanted it."""
+
+    at: datetime
+    kind: Literal["changed", "refused"]
+    from_status: OrderStatus | None = None
+    to_status: OrderStatus
+    actor: str
+    event_id: str | None = None
+    reason: str | None = None
+
+
+class Timeline(View):
+    order_id: UUID
+    entries: list[TimelineEntry]
+
+
+class OrderedItem(View):
+    product_id: str
+    variant_id: UUID | None = None
+    quantity: int
+    unit_price: Money
+
+
+class SalesEvent(Event):
+    source = "sales-service"
+
+
+class OrderCreated(SalesEvent):
+    """The order stands and its stock is held. Nothing is packed yet."""
+
+    event_type = "order.created"
+    domain_name = "OrderPlaced"
+    heard_by = frozenset({"delivery"})
+
+    order_id: UUID
+    reservation_id: UUID
+    customer_id: str
+    status: OrderStatus
+    items: list[OrderedItem]
+    total: Money
+    currency: Currency
+    shipping_address: ShippingAddress
+    created_at: datetime
+
+
+class OrderShipped(SalesEvent):
+    """The parcel is with the carrier and the order says so. The customer has not got it yet."""
+
+    event_type = "order.shipped"
+    domain_name = "OrderShipped"
+
+    order_id: UUID
+    customer_id: str
+    tracking_number: str | None = None
+    carrier: str | None = None
+    shipped_at: datetime
+
+
+class OrderDelivered(SalesEvent):
+    """The customer has the parcel; the order's life is over."""
+
+    event_type = "order.delivered"
+    domain_name = "OrderDelivered"
+
+    order_id: UUID
+    customer_id: str
+    delivered_at: datetime
+    delivery_location: str | None = None

@@ -1,0 +1,1 @@
+"""Shipments and carriers: the parcels of orderflow are its alone."""

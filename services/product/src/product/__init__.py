@@ -1,0 +1,1 @@
+"""Categories, the catalogue and the inventory: the stock of orderflow is its alone."""

@@ -1,0 +1,1 @@
+"""The catalogue: what can be bought, under which name and at what price."""

@@ -1,0 +1,1 @@
+"""Customers, carts, orders and payments: the orders of orderflow are its alone."""

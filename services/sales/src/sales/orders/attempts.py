@@ -1,0 +1,133 @@
+"""Attempts to order: written down before anything outside is touched, for the retry and for the sweep to find."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, TEXT
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+
+from chassis.coalescer import Coalescer
+from chassis.db import Database
+from chassis.ids import uuid7
+
+# Longer than anything that an attempt waits for; a process that lives never loses its lease.
+LEASE = timedelta(seconds=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Who asks, under which key, and a hash of what for."""
+
+    customer_id: str
+    key: str | None
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    id: UUID
+    is_ours: bool
+    """This request has it to pursue; otherwise somebody had the key before."""
+    same_request: bool = True
+    lapsed: bool = False
+    """Whoever pursued it is gone, or gave up without an answer."""
+    answer: tuple[int, str] | None = None
+
+
+_CLAIM = text(
+    """
+    INSERT INTO attempts (id, customer_id, idempotency_key, request_hash, state, lease_until)
+    SELECT id, customer_id, key, hash, 'open', now() + :lease
+    FROM unnest(:ids, :customers, :keys, :hashes) AS new (id, customer_id, key, hash) ORDER BY customer_id, key
+    ON CONFLICT DO NOTHING RETURNING id
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID)),
+    bindparam("customers", type_=ARRAY(TEXT)),
+    bindparam("keys", type_=ARRAY(TEXT)),
+    bindparam("hashes", type_=ARRAY(BYTEA)),
+)
+_FIND = text(
+    """
+    SELECT id, customer_id, idempotency_key, request_hash, state = 'open' AND lease_until < now() AS lapsed,
+        answer_status, answer
+    FROM attempts JOIN unnest(:customers, :keys) AS asked (customer_id, idempotency_key)
+        USING (customer_id, idempotency_key)
+    """
+).bindparams(bindparam("customers", type_=ARRAY(TEXT)), bindparam("keys", type_=ARRAY(TEXT)))
+_TAKE_OVER = text(
+    """
+    UPDATE attempts SET lease_until = now() + :lease
+    WHERE id = :id AND state = 'open' AND lease_until < now() RETURNING id
+    """
+)
+_LET_GO = text("UPDATE attempts SET lease_until = now() WHERE id = :id AND state = 'open'")
+_REFUSE = text(
+    """
+    UPDATE attempts SET state = 'refused', answer_status = 400, answer = refused.answer
+    FROM unnest(:ids, :answers) AS refused (id, answer) WHERE attempts.id = refused.id AND state = 'open'
+    """
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)), bindparam("answers", type_=ARRAY(TEXT)))
+
+
+class Attempts:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.claim: Coalescer[Request, Attempt] = Coalescer(self._claim)
+        """Writes an attempt down, or finds the one that has its key."""
+        self.refuse: Coalescer[tuple[UUID, str], None] = Coalescer(self._refuse)
+        """Keeps the refusal as the attempt's answer."""
+
+    async def take_over(self, attempt_id: UUID) -> bool:
+        async with self._database.begin() as session:
+            return await session.scalar(_TAKE_OVER, {"id": attempt_id, "lease": LEASE}) is not None
+
+    async def let_go(self, attempt_id: UUID) -> None:
+        """A retry may go on with it at once; without one the sweep undoes it."""
+        async with self._database.begin() as session:
+            await session.execute(_LET_GO, {"id": attempt_id})
+
+    async def close(self) -> None:
+        await self.claim.close()
+        await self.refuse.close()
+
+    async def _claim(self, requests: Sequence[Request]) -> list[Attempt]:
+        ids = [uuid7() for _ in requests]
+        async with self._database.begin() as session:
+            new = set(
+                await session.scalars(
+                    _CLAIM,
+                    {
+                        "ids": ids,
+                        "customers": [request.customer_id for request in requests],
+                        "keys": [request.key for request in requests],
+                        "hashes": [request.hash for request in requests],
+                        "lease": LEASE,
+                    },
+                )
+            )
+            twins = [request for id, request in zip(ids, requests, strict=True) if id not in new]
+            found = {}
+            if twins:
+                asked = {"customers": [twin.customer_id for twin in twins], "keys": [twin.key for twin in twins]}
+                found = {(row.customer_id, row.idempotency_key): row for row in await session.execute(_FIND, asked)}
+        attempts = []
+        for id, request in zip(ids, requests, strict=True):
+            row = found.get((request.customer_id, request.key))
+            if id in new or row is None:
+                # Neither new nor found: the other was undone in this very moment, and the next look will be ours.
+                attempts.append(Attempt(id, is_ours=id in new))
+                continue
+            answer = (row.answer_status, row.answer) if row.answer is not None else None
+            same = bytes(row.request_hash) == request.hash
+            attempts.append(Attempt(row.id, is_ours=False, same_request=same, lapsed=row.lapsed, answer=answer))
+        return attempts
+
+    async def _refuse(self, refusals: Sequence[tuple[UUID, str]]) -> list[None]:
+        async with self._database.begin() as session:
+            ids, answers = [id for id, _ in refusals], [answer for _, answer in refusals]
+            await session.execute(_REFUSE, {"ids": ids, "answers": answers})
+        return [None] * len(refusals)

@@ -1,0 +1,159 @@
+"""The life of an order. Rules only: no I/O, no clock, no framework."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from chassis.errors import Conflict, Invalid
+from contracts.sales import OrderStatus, ShippingAddress
+from contracts.text import MAX_MINOR_UNITS
+
+PENDING, PENDING_SHIPMENT, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (
+    OrderStatus.PENDING,
+    OrderStatus.PENDING_SHIPMENT,
+    OrderStatus.CONFIRMED,
+    OrderStatus.SHIPPED,
+    OrderStatus.DELIVERED,
+    OrderStatus.CANCELLED,
+)
+
+NEXT: dict[OrderStatus, set[OrderStatus]] = {
+    PENDING: {CONFIRMED, CANCELLED},
+    CONFIRMED: {SHIPPED, CANCELLED},
+    PENDING_SHIPMENT: {SHIPPED, CANCELLED},
+    SHIPPED: {DELIVERED},
+    DELIVERED: set(),
+    CANCELLED: set(),
+}
+
+
+class InvalidStatusTransition(Conflict):
+    code = "INVALID_STATUS_TRANSITION"
+
+    def __init__(self, current: OrderStatus, wanted: OrderStatus) -> None:
+        super().__init__(f"An order that is {current} cannot become {wanted}.")
+
+
+class OrderTooLarge(Invalid):
+    """The sum is beyond what we can book; no order was made."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The order's total is more than one order can have.", [{"field": "items", "message": "Order less."}]
+        )
+
+
+class TooEarly(Exception):
+    """A report that skips a step: its predecessor is still on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of the timeline: what became of the order, or what was refused."""
+
+    at: datetime
+    kind: Literal["changed", "refused"]
+    from_status: OrderStatus | None
+    to_status: OrderStatus
+    actor: str
+    event_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    product_id: str
+    variant_id: UUID | None
+    name: str
+    quantity: int
+    unit_price: int
+
+    @property
+    def subtotal(self) -> int:
+        return self.quantity * self.unit_price
+
+
+@dataclass(slots=True)
+class Order:
+    id: UUID
+    customer_id: str
+    status: OrderStatus
+    reservation_id: UUID
+    lines: Sequence[OrderLine]
+    subtotal: int
+    shipping_cost: int
+    currency: str
+    shipping_address: ShippingAddress
+    created_at: datetime
+    updated_at: datetime
+    note: str | None = None
+    tracking_number: str | None = None
+    carrier: str | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    delivery_location: str | None = None
+    changes: list[Change] = field(default_factory=list)
+    """What this piece of work has added to the timeline."""
+
+    @property
+    def total(self) -> int:
+        return self.subtotal + self.shipping_cost
+
+    @property
+    def allowed_actions(self) -> list[str]:
+        """What its customer can do with it now."""
+        return []
+
+    def check_total(self) -> None:
+        if self.total > MAX_MINOR_UNITS:
+            raise OrderTooLarge
+
+    def ship(self, origin: "Origin", *, tracking_number: str | None, carrier: str | None, at: datetime) -> None:
+        self._become(SHIPPED, origin)
+        self.tracking_number, self.carrier, self.shipped_at = tracking_number, carrier, at
+
+    def deliver(self, origin: "Origin", *, at: datetime, location: str | None) -> None:
+        self._become(DELIVERED, origin)
+        self.delivered_at, self.delivery_location = at, location
+
+    def hears_of(self, reported: OrderStatus, origin: "Origin") -> bool:
+        """Whether a report is news: a repetition is not, and an older or impossible one is recorded as refused."""
+        if reported == self.status:
+            return False
+        if reported in NEXT[self.status]:
+            return True
+        if reported in _reachable(self.status):
+            raise TooEarly(f"The order is {self.status}; what comes before {reported} has not been heard of yet.")
+        is_old = self.status in _reachable(reported)
+        reason = (
+            f"The order is {self.status} already." if is_old else str(InvalidStatusTransition(self.status, reported))
+        )
+        self.changes.append(Change(origin.now, "refused", self.status, reported, origin.actor, origin.event_id, reason))
+        return False
+
+    def _become(self, status: OrderStatus, origin: "Origin") -> None:
+        if status not in NEXT[self.status]:
+            raise InvalidStatusTransition(self.status, status)
+        self.changes.append(Change(origin.now, "changed", self.status, status, origin.actor, origin.event_id))
+        self.status, self.updated_at = status, origin.now
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who or which event wants a change, and when it was asked for."""
+
+    actor: str
+    now: datetime
+    event_id: str | None = None
+
+
+def _reachable(status: OrderStatus) -> set[OrderStatus]:
+    found: set[OrderStatus] = set()
+    waiting = [status]
+    while waiting:
+        new = NEXT[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return found

@@ -1,0 +1,118 @@
+"""Shows orders: one, a page of them, and what has happened to one. Whose orders may be seen stands in the WHERE."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.errors import NotFound
+from chassis.ids import first_uuid7_at
+from chassis.paging import Keyset
+from contracts.sales import OrderLineView, OrderStatus, OrderView, Timeline, TimelineEntry
+
+from .model import Order, OrderLine
+from .tables import order_history, order_items, orders
+from .writing import as_order
+
+_newest_first = Keyset(UUID)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """`customer_id` empty: everybody's."""
+
+    customer_id: str | None = None
+    status: OrderStatus | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+def view(order: Order) -> OrderView:
+    lines = [
+        OrderLineView(
+            product_id=line.product_id,
+            variant_id=line.variant_id,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            subtotal=line.subtotal,
+        )
+        for line in order.lines
+    ]
+    return OrderView(
+        order_id=order.id,
+        customer_id=order.customer_id,
+        status=order.status,
+        items=lines,
+        subtotal=order.subtotal,
+        shipping_cost=order.shipping_cost,
+        total=order.total,
+        currency=order.currency,
+        shipping_address=order.shipping_address,
+        note=order.note,
+        tracking_number=order.tracking_number,
+        carrier=order.carrier,
+        created_at=order.created_at,
+        updated_at=order.updated_at,
+        shipped_at=order.shipped_at,
+        delivered_at=order.delivered_at,
+        delivery_location=order.delivery_location,
+        allowed_actions=order.allowed_actions,
+    )
+
+
+async def one_order(session: AsyncSession, order_id: UUID, customer_id: str | None) -> OrderView:
+    query = select(orders).where(orders.c.id == order_id)
+    if customer_id is not None:
+        query = query.where(orders.c.customer_id == customer_id)
+    found = (await session.execute(query)).mappings().all()
+    if not found:
+        raise NotFound("There is no such order.")
+    return (await _with_lines(session, found))[0]
+
+
+async def page_of_orders(session: AsyncSession, wanted: Filter, cursor: str | None, limit: int) -> dict[str, Any]:
+    query = select(orders).order_by(orders.c.id.desc()).limit(limit + 1)
+    if wanted.customer_id is not None:
+        query = query.where(orders.c.customer_id == wanted.customer_id)
+    if wanted.status is not None:
+        query = query.where(orders.c.status == wanted.status)
+    # Ids ascend with the time of creation: the id bounds let the index find the page, the times decide.
+    if wanted.created_from is not None:
+        floor = first_uuid7_at(wanted.created_from)
+        query = query.where(orders.c.id >= floor, orders.c.created_at >= wanted.created_from)
+    if wanted.created_before is not None:
+        query = query.where(orders.c.created_at < wanted.created_before)
+    if (after := _newest_first.read(cursor)) is not None:
+        query = query.where(orders.c.id < after)
+    rows = (await session.execute(query)).mappings().all()
+    page = _newest_first.page(rows, limit, lambda row: row["id"])
+    return {**page, "items": await _with_lines(session, page["items"])}
+
+
+async def timeline_of(session: AsyncSession, order_id: UUID, customer_id: str | None) -> Timeline:
+    query = select(orders.c.id).where(orders.c.id == order_id)
+    if customer_id is not None:
+        query = query.where(orders.c.customer_id == customer_id)
+    if await session.scalar(query) is None:
+        raise NotFound("There is no such order.")
+    history = select(order_history).where(order_history.c.order_id == order_id).order_by(order_history.c.id)
+    entries = [TimelineEntry.model_validate(dict(row)) for row in (await session.execute(history)).mappings()]
+    return Timeline(order_id=order_id, entries=entries)
+
+
+async def _with_lines(session: AsyncSession, rows: Sequence[Any]) -> list[OrderView]:
+    items = (
+        select(order_items)
+        .where(order_items.c.order_id.in_([row["id"] for row in rows]))
+        .order_by(order_items.c.order_id, order_items.c.line)
+    )
+    lines: dict[UUID, list[OrderLine]] = {}
+    for item in (await session.execute(items)).mappings():
+        line = OrderLine(item["product_id"], item["variant_id"], item["name"], item["quantity"], item["unit_price"])
+        lines.setdefault(item["order_id"], []).append(line)
+    return [view(as_order(row, lines.get(row["id"], []))) for row in rows]

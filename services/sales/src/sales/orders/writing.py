@@ -1,0 +1,200 @@
+"""Puts orders into the database and takes them out to change them: lists in, lists out, one statement for all."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, INTEGER, TEXT, TIMESTAMP
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.elements import TextClause
+
+from contracts.sales import OrderStatus, ShippingAddress
+
+from .model import Order
+
+_INSTANT = TIMESTAMP(timezone=True)
+
+
+def _with_arrays(statement: str, **columns: Any) -> TextClause:
+    return text(statement).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()))
+
+
+# The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more.
+_CREATE = _with_arrays(
+    """
+    WITH wanted AS (
+        SELECT * FROM unnest(:ids, :reservation_ids, :customers, :statuses, :subtotals, :shipping_costs, :totals,
+            :currencies, :addresses, :notes, :created, :answers)
+        AS w (id, reservation_id, customer_id, status, subtotal, shipping_cost, total,
+            currency, shipping_address, note, created_at, answer)
+    ), placed AS (
+        UPDATE attempts SET state = 'placed', order_id = wanted.id, answer_status = 201, answer = wanted.answer
+        FROM wanted WHERE attempts.id = wanted.reservation_id AND attempts.state = 'open'
+        RETURNING wanted.*
+    ), new_orders AS (
+        INSERT INTO orders (id, customer_id, status, reservation_id, subtotal, shipping_cost, total,
+            currency, shipping_address, note, created_at, updated_at)
+        SELECT id, customer_id, status, reservation_id, subtotal, shipping_cost, total,
+            currency, shipping_address::jsonb, note, created_at, created_at FROM placed
+    ), new_items AS (
+        INSERT INTO order_items (order_id, line, product_id, variant_id, name, quantity, unit_price)
+        SELECT i.* FROM unnest(:item_orders, :item_lines, :item_products, :item_variants, :item_names,
+            :item_quantities, :item_prices)
+        AS i (order_id, line, product_id, variant_id, name, quantity, unit_price) JOIN placed ON placed.id = i.order_id
+    ), first_changes AS (
+        INSERT INTO order_history (order_id, at, kind, to_status, actor)
+        SELECT id, created_at, 'changed', status, customer_id FROM placed
+    )
+    SELECT id FROM placed
+    """,
+    ids=PG_UUID,
+    reservation_ids=PG_UUID,
+    customers=TEXT,
+    statuses=TEXT,
+    subtotals=BIGINT,
+    shipping_costs=BIGINT,
+    totals=BIGINT,
+    currencies=TEXT,
+    addresses=TEXT,
+    notes=TEXT,
+    created=_INSTANT,
+    answers=TEXT,
+    item_orders=PG_UUID,
+    item_lines=INTEGER,
+    item_products=TEXT,
+    item_variants=PG_UUID,
+    item_names=TEXT,
+    item_quantities=INTEGER,
+    item_prices=BIGINT,
+)
+
+# Locked in one order, so that two batches that share orders wait for each other instead of dying together.
+_TAKE = _with_arrays("SELECT * FROM orders WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=PG_UUID)
+
+_SAVE = _with_arrays(
+    """
+    UPDATE orders SET status = changed.status, updated_at = changed.updated_at, carrier = changed.carrier,
+        tracking_number = changed.tracking_number, shipped_at = changed.shipped_at,
+        delivered_at = changed.delivered_at, delivery_location = changed.delivery_location
+    FROM unnest(:ids, :statuses, :updated, :carriers, :tracking_numbers, :shipped, :delivered, :locations)
+        AS changed (id, status, updated_at, carrier, tracking_number, shipped_at, delivered_at, delivery_location)
+    WHERE orders.id = changed.id
+    """,
+    ids=PG_UUID,
+    statuses=TEXT,
+    updated=_INSTANT,
+    carriers=TEXT,
+    tracking_numbers=TEXT,
+    shipped=_INSTANT,
+    delivered=_INSTANT,
+    locations=TEXT,
+)
+_REMEMBER = _with_arrays(
+    """
+    INSERT INTO order_history (order_id, at, kind, from_status, to_status, actor, event_id, reason)
+    SELECT * FROM unnest(:orders, :ats, :kinds, :from_statuses, :to_statuses, :actors, :event_ids, :reasons)
+    """,
+    orders=PG_UUID,
+    ats=_INSTANT,
+    kinds=TEXT,
+    from_statuses=TEXT,
+    to_statuses=TEXT,
+    actors=TEXT,
+    event_ids=TEXT,
+    reasons=TEXT,
+)
+
+
+async def create_orders(session: AsyncSession, orders: Sequence[Order], answers: Sequence[str]) -> set[UUID]:
+    """Writes the orders whose attempts are still open, with the answers that their retries will get; tells which."""
+    items = [(order.id, number, line) for order in orders for number, line in enumerate(order.lines, start=1)]
+    created = await session.scalars(
+        _CREATE,
+        {
+            "ids": [order.id for order in orders],
+            "reservation_ids": [order.reservation_id for order in orders],
+            "customers": [order.customer_id for order in orders],
+            "statuses": [order.status for order in orders],
+            "subtotals": [order.subtotal for order in orders],
+            "shipping_costs": [order.shipping_cost for order in orders],
+            "totals": [order.total for order in orders],
+            "currencies": [order.currency for order in orders],
+            "addresses": [order.shipping_address.model_dump_json(exclude_none=True) for order in orders],
+            "notes": [order.note for order in orders],
+            "created": [order.created_at for order in orders],
+            "answers": list(answers),
+            "item_orders": [order_id for order_id, _, _ in items],
+            "item_lines": [number for _, number, _ in items],
+            "item_products": [line.product_id for _, _, line in items],
+            "item_variants": [line.variant_id for _, _, line in items],
+            "item_names": [line.name for _, _, line in items],
+            "item_quantities": [line.quantity for _, _, line in items],
+            "item_prices": [line.unit_price for _, _, line in items],
+        },
+    )
+    return set(created)
+
+
+async def take_orders(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Order]:
+    """The orders, locked until the transaction ends; without their lines, which no change of status needs."""
+    rows = await session.execute(_TAKE, {"ids": sorted(set(ids))})
+    return {row["id"]: as_order(row) for row in rows.mappings()}
+
+
+async def save_orders(session: AsyncSession, orders: Iterable[Order]) -> None:
+    """Writes what has become of them, and the lines that it adds to their timelines."""
+    touched = [order for order in orders if order.changes]
+    changed = [order for order in touched if any(change.kind == "changed" for change in order.changes)]
+    if changed:
+        await session.execute(
+            _SAVE,
+            {
+                "ids": [order.id for order in changed],
+                "statuses": [order.status for order in changed],
+                "updated": [order.updated_at for order in changed],
+                "carriers": [order.carrier for order in changed],
+                "tracking_numbers": [order.tracking_number for order in changed],
+                "shipped": [order.shipped_at for order in changed],
+                "delivered": [order.delivered_at for order in changed],
+                "locations": [order.delivery_location for order in changed],
+            },
+        )
+    news = [(order.id, change) for order in touched for change in order.changes]
+    if news:
+        await session.execute(
+            _REMEMBER,
+            {
+                "orders": [order_id for order_id, _ in news],
+                "ats": [change.at for _, change in news],
+                "kinds": [change.kind for _, change in news],
+                "from_statuses": [change.from_status for _, change in news],
+                "to_statuses": [change.to_status for _, change in news],
+                "actors": [change.actor for _, change in news],
+                "event_ids": [change.event_id for _, change in news],
+                "reasons": [change.reason for _, change in news],
+            },
+        )
+
+
+def as_order(row: RowMapping, lines: Sequence[Any] = ()) -> Order:
+    return Order(
+        id=row["id"],
+        customer_id=row["customer_id"],
+        status=OrderStatus(row["status"]),
+        reservation_id=row["reservation_id"],
+        lines=lines,
+        subtotal=row["subtotal"],
+        shipping_cost=row["shipping_cost"],
+        currency=row["currency"],
+        shipping_address=ShippingAddress.model_validate(row["shipping_address"]),
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        note=row["note"],
+        tracking_number=row["tracking_number"],
+        carrier=row["carrier"],
+        shipped_at=row["shipped_at"],
+        delivered_at=row["delivered_at"],
+        delivery_location=row["delivery_location"],
+    )

@@ -1,0 +1,77 @@
+"""The fixtures of every test: a PostgreSQL, fresh databases on it, a RabbitMQ, empty virtual hosts on it."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from chassis.db import Database, migrate
+
+from . import postgres, rabbitmq
+from .postgres import PostgresServer
+from .rabbitmq import RabbitMQ
+
+FreshDatabase = Callable[[str], Awaitable[str]]
+
+
+def pytest_configure() -> None:
+    # A CI that gives up sends SIGTERM: servers are to be taken down then as on Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"rabbitmq_server", "rabbitmq_url"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("rabbitmq")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    with postgres.provided() as server:
+        yield server
+
+
+@pytest.fixture
+async def fresh_database(postgres_server: PostgresServer) -> AsyncIterator[FreshDatabase]:
+    """`await fresh_database("sales")`: the URL of a new, migrated database; "chassis" has the chassis' tables alone."""
+    one_at_a_time = asyncio.Lock()
+    async with AsyncExitStack() as databases:
+
+        async def create(service: str) -> str:
+            async with one_at_a_time:
+                template = await postgres_server.template(service, partial(_migrate, service))
+                return await databases.enter_async_context(postgres_server.database(service, template))
+
+        yield create
+
+
+async def _migrate(service: str, url: str) -> None:
+    # The chassis' own migrations run for every service; where it stands alone there are no others.
+    own = Path(str(files(service)), "no_others" if service == "chassis" else "migrations")
+    database = Database(url, application_name="migrations")
+    try:
+        await migrate(database, own)
+    finally:
+        await database.close()
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(request: pytest.FixtureRequest) -> Iterator[RabbitMQ]:
+    with ExitStack() as stack:
+        # That RabbitMQ is being installed is for the eyes of whoever waits.
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            server = stack.enter_context(rabbitmq.provided())
+        yield server
+
+
+@pytest.fixture
+def rabbitmq_url(rabbitmq_server: RabbitMQ) -> Iterator[str]:
+    """The URL of an empty virtual host, gone after the test."""
+    with rabbitmq_server.vhost() as url:
+        yield url
