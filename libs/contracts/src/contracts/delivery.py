@@ -9,10 +9,10 @@ from pydantic import AwareDatetime, StringConstraints
 
 from .envelope import Event
 from .sales import OrderStatus, ShippingAddress
-from .text import Body, Line, Text, View
+from .text import Body, Line, View
 
-TrackingNumber = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z0-9-]{4,40}$")]
-Carrier = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{4,40}$")]
+Carrier = ShortLine
 
 
 class ShipmentStatus(StrEnum):

@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from .envelope import Event
-from .text import Body, Currency, Line, Money, Note, ProductId, Quantity, Text, View
+from .text import Body, Currency, Line, Money, Note, ProductId, Quantity, View
 
 
 class OrderStatus(StrEnum):
@@ -26,7 +26,7 @@ class ShippingAddress(Body):
     line2: Line | None = None
     city: Line
     state: Line | None = None
-    postal_code: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=20)]
+    postal_code: ShortLine
     country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 MAX_MINOR_UNITS = 10**12
 MAX_QUANTITY = 10_000
-_MONEY = re.compile(r"\d{1,10}(\.\d{1,2})?")
+_MONEY = re.compile(r"\d{1,11}(\.\d{1,2})?")
 
 
 def _storable(text: str) -> str:
@@ -31,8 +31,11 @@ def to_decimal_string(minor_units: int) -> str:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
-Line = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Note = Annotated[Text, StringConstraints(strip_whitespace=True, max_length=1000)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
+ShortLine = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_storable)
+]
+Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000), AfterValidator(_storable)]
 ProductId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
@@ -40,7 +43,7 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=MAX_QUANTITY)]
 Money = Annotated[
     int,
     BeforeValidator(to_minor_units, json_schema_input_type=str),
-    Field(ge=0, le=MAX_MINOR_UNITS),
+    Field(strict=True, ge=0, le=MAX_MINOR_UNITS),
     PlainSerializer(to_decimal_string, return_type=str, when_used="json"),
 ]
 """Integer minor units inside, a decimal string in JSON."""

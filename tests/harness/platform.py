@@ -1,0 +1,222 @@
+"""The platform as it runs in a cluster: a process per service, each with its database, on one RabbitMQ; all can be killed."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+
+from chassis.keys import PEOPLE, Role, Signer, new_keypair
+
+from .ports import free_ports
+
+SERVICES = ("product", "delivery", "sales")
+ORDERFLOW = Path(sys.executable).parent / "orderflow"
+_START_WITHIN = 60.0
+
+
+class Replica:
+    """One process of one service."""
+
+    def __init__(self, service: str, number: int, port: int, environment: Mapping[str, str], folder: Path) -> None:
+        self.service = service
+        self.url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._environment = environment
+        self._log = folder / f"{service}-{number}.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, **environment: str) -> None:
+        assert self._process is None
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [ORDERFLOW, "serve", self.service, "--port", str(self._port)],
+                env={**os.environ, **self._environment, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """As a power cut does it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        self._process = None
+
+    def stop(self) -> int:
+        """As an orchestrator does it; the exit code."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        code = self._process.wait(20)
+        self._process = None
+        return code
+
+    def died(self) -> bool:
+        return self._process is None or self._process.poll() is not None
+
+    async def forgotten(self, within: float = 30) -> None:
+        """Waits until the process has ended by itself."""
+        await until(self.died, within)
+        self._process = None
+
+    async def ready(self) -> None:
+        deadline = time.monotonic() + _START_WITHIN
+        async with aiohttp.ClientSession() as client:
+            while True:
+                try:
+                    async with client.get(f"{self.url}/readyz") as answer:
+                        if answer.status == 200:
+                            return
+                except aiohttp.ClientError:
+                    pass
+                if self.died() or time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.service} is not ready:\n{self.log()[-4000:]}")
+                await asyncio.sleep(0.05)
+
+    def log(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def close(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+
+class Platform:
+    """`replicas[service]`, the databases, and tokens for whoever the test plays."""
+
+    def __init__(self, databases: Mapping[str, str], replicas: Mapping[str, list[Replica]], people: Signer) -> None:
+        self.databases = databases
+        self.replicas = replicas
+        self._people = people
+
+    def token(self, role: Role, subject: str = "customer_demo") -> str:
+        return self._people.token(subject, [role], lives=timedelta(hours=1))
+
+    def url(self, service: str, replica: int = 0) -> str:
+        return self.replicas[service][replica].url
+
+    def each(self) -> list[Replica]:
+        return [replica for replicas in self.replicas.values() for replica in replicas]
+
+    async def query(self, service: str, statement: str, *parameters: Any) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self.databases[service].replace("+asyncpg", ""))
+        try:
+            return list(await connection.fetch(statement, *parameters))
+        finally:
+            await connection.close()
+
+    async def value(self, service: str, statement: str, *parameters: Any) -> Any:
+        return (await self.query(service, statement, *parameters))[0][0]
+
+    async def stock(self, product_id: str, on_hand: int, price: int = 1000) -> None:
+        """A product of the test's own."""
+        await self.query(
+            "product",
+            "INSERT INTO products (id, name, price, currency) VALUES ($1, $1, $2, 'EUR')",
+            product_id,
+            price,
+        )
+        await self.query("product", "INSERT INTO stock (product_id, on_hand) VALUES ($1, $2)", product_id, on_hand)
+
+
+@asynccontextmanager
+async def running(
+    fresh_database: Callable[[str], Any],
+    rabbitmq_url: str,
+    folder: Path,
+    *,
+    replicas: int = 1,
+    autopilot: bool = True,
+    settings: Mapping[str, str] | None = None,
+) -> AsyncIterator[Platform]:
+    """Replica n of Sales calls replica n of Product, so that all of them work."""
+    databases = {service: await fresh_database(service) for service in SERVICES}
+    people, trusted = new_keypair("people", ["customer", "warehouse", "admin"], issuer=PEOPLE)
+    own = {service: new_keypair(service, ["service"]) for service in SERVICES}
+    jwks = json.dumps({"keys": [trusted, *(public for _, public in own.values())]})
+    ports = {service: free_ports(replicas) for service in SERVICES}
+    started: dict[str, list[Replica]] = {service: [] for service in SERVICES}
+    for service in SERVICES:
+        for number, port in enumerate(ports[service]):
+            prefix = service.upper()
+            environment = {
+                "ORDERFLOW_ENV": "test",
+                "RABBITMQ_URL": rabbitmq_url,
+                f"{prefix}_DATABASE_URL": databases[service],
+                f"{prefix}_TRUSTED_KEYS": jwks,
+                f"{prefix}_SIGNING_KEY": own[service][0],
+                f"{prefix}_PRODUCT_URL": f"http://127.0.0.1:{ports['product'][number]}",
+                "DELIVERY_CARRIER_SECRET": "whsec_dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA==",
+                "DELIVERY_AUTOPILOT": str(autopilot).lower(),
+                "DELIVERY_DISPATCH_AFTER": "PT0.2S",
+                "DELIVERY_DELIVER_AFTER": "PT0.2S",
+                **(settings or {}),
+            }
+            started[service].append(Replica(service, number, port, environment, folder))
+    platform = Platform(databases, started, Signer(people))
+    try:
+        for replica in platform.each():
+            replica.start()
+        await asyncio.gather(*(replica.ready() for replica in platform.each()))
+        yield platform
+    finally:
+        for replica in platform.each():
+            replica.close()
+
+
+async def until(holds: Callable[[], Any], within: float, every: float = 0.1) -> None:
+    """Polls a condition, sync or async, and fails when it does not come true in time."""
+    deadline = time.monotonic() + within
+    while True:
+        outcome = holds()
+        if asyncio.iscoroutine(outcome):
+            outcome = await outcome
+        if outcome:
+            return
+        if time.monotonic() > deadline:
+            raise AssertionError(f"did not come true within {within:.0f} s: {getattr(holds, '__name__', holds)}")
+        await asyncio.sleep(every)
+
+
+class Shopper:
+    """Orders, and asks again with the same key until it gets an answer that counts."""
+
+    def __init__(self, client: aiohttp.ClientSession, urls: Sequence[str], token: str) -> None:
+        self._client = client
+        self._urls = urls
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def order(self, items: Mapping[str, int], key: str, patience: float = 120) -> tuple[int, str]:
+        body = {"items": [{"product_id": product, "quantity": quantity} for product, quantity in items.items()]}
+        deadline = time.monotonic() + patience
+        attempt = 0
+        while True:
+            url = self._urls[(hash(key) + attempt) % len(self._urls)]
+            status, text = await self._try(url, body, key)
+            if status < 500 and status != 0:
+                return status, text
+            if time.monotonic() > deadline:
+                return status, text
+            attempt += 1
+            await asyncio.sleep(0.2)
+
+    async def _try(self, url: str, body: object, key: str) -> tuple[int, str]:
+        headers = {**self._headers, "Idempotency-Key": key}
+        try:
+            async with self._client.post(f"{url}/api/v1/orders", json=body, headers=headers) as answer:
+                return answer.status, await answer.text()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            return 0, repr(error)
