@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, StringConstraints
 
 from .envelope import Event
 from .sales import OrderStatus, ShippingAddress
-from .text import Body, Line, View
+from .text import Body, Line, ShortLine, View
 
 TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{4,40}$")]
 Carrier = ShortLine

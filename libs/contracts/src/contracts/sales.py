@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from .envelope import Event
-from .text import Body, Currency, Line, Money, Note, ProductId, Quantity, View
+from .text import Body, Currency, Line, Money, Note, ProductId, Quantity, ShortLine, View
 
 
 class OrderStatus(StrEnum):
