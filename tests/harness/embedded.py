@@ -1,0 +1,78 @@
+"""The whole platform in one process, as `make run` starts it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .platform import ORDERFLOW, until
+from .ports import free_ports
+
+START_WITHIN = 60.0
+
+
+@dataclass
+class Embedded:
+    process: subprocess.Popen[bytes]
+    connection: dict[str, Any]
+    output: Path
+
+    def url(self, service: str) -> str:
+        return str(self.connection["urls"][service])
+
+    def token(self, role: str) -> str:
+        return str(self.connection["tokens"][role])
+
+    async def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return await asyncio.to_thread(self.process.wait, 20)
+
+
+@asynccontextmanager
+async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
+    data, output = folder / "data", folder / "up.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [ORDERFLOW, "up", "--port-base", str(_port_base()), "--data", str(data), *options],
+            env={name: value for name, value in os.environ.items() if name != "RABBITMQ_URL"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        written = data / "connection.json"
+        await until(lambda: written.exists() or process.poll() is not None, START_WITHIN)
+        assert process.poll() is None, output.read_text()
+        yield Embedded(process, json.loads(written.read_text()), output)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                await asyncio.to_thread(process.wait, 20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _port_base() -> int:
+    while True:
+        base = free_ports(1)[0]
+        if base < 65_000 and _are_free(range(base + 1, base + 5)):
+            return base
+
+
+def _are_free(ports: Sequence[int]) -> bool:
+    for port in ports:
+        with closing(socket.socket()) as attempt:
+            try:
+                attempt.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
