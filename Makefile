@@ -5,6 +5,7 @@ BIN      := .venv/bin
 PACKAGES := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml cli/pyproject.toml))
 PROJECTS := pyproject.toml $(PACKAGES:=/pyproject.toml)
 READY    := .venv/ready
+MAKEFLAGS += --silent
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -12,50 +13,50 @@ READY    := .venv/ready
 .PHONY: help setup run test test-embedded check lint types imports drift format contracts lock clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that is needed, pinned and verified by hash
-	@:
+
 run: setup ## Start the whole platform here, with its own PostgreSQL (Ctrl-C stops it)
-	@$(BIN)/orderflow up $(ARGS)
+	$(BIN)/orderflow up $(ARGS)
 
 test: setup ## Run all tests, those on a real RabbitMQ included (ARGS="-k cancel" narrows)
-	@$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(ARGS)
 test-embedded: setup ## Run the tests that need no RabbitMQ
-	@$(BIN)/pytest -m "not rabbitmq" $(ARGS)
+	$(BIN)/pytest -m "not rabbitmq" $(ARGS)
 
 check: lint types imports drift test ## All that CI demands: format, lint, types, imports, drift, tests
 lint: setup ## Check format and lint
-	@$(BIN)/ruff format --check --quiet && $(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet && $(BIN)/ruff check --quiet
 types: setup ## Check types, strictly
-	@$(BIN)/mypy
+	$(BIN)/mypy
 imports: setup ## Check who may import whom
-	@$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo --no-cache
 drift: setup ## Check that the generated contracts are those of the code
-	@$(BIN)/python -m contracts.schemas --check
+	$(BIN)/python -m contracts.schemas --check
 
 format: setup ## Format, and mend what lint can mend
-	@$(BIN)/ruff format --quiet && $(BIN)/ruff check --fix
+	$(BIN)/ruff format --quiet && $(BIN)/ruff check --fix
 contracts: setup ## Write docs/contracts anew from the code
-	@$(BIN)/python -m contracts.schemas
+	$(BIN)/python -m contracts.schemas
 lock: setup ## Pin the newest versions of everything in requirements.lock
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --annotation-style line \
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --annotation-style line \
 	  --custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(notdir $(package:cli=orderflow))) \
 	  --group dev $(PACKAGES:=/pyproject.toml) --output-file requirements.lock
 clean: ## Remove what tools left behind, .venv included
-	@rm -rf .venv .*_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +
+	rm -rf .venv .*_cache .hypothesis && find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(READY): .venv/pyvenv.cfg requirements.lock $(PROJECTS)
-	@echo "Installing what requirements.lock pins …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
-	@touch $@
+	echo "Installing what requirements.lock pins …"
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	touch $@
 
 .venv/pyvenv.cfg:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "orderflow needs Python 3.11 or newer, and $(PYTHON) is not. Name another: make PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
 	  echo "$(PYTHON) cannot make virtual environments: on Debian and Ubuntu that is: apt-get install $(notdir $(PYTHON))-venv"; \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "You are root, so that is done now." && \
-	  apt-get update -qq && apt-get install -qq -y $(notdir $(PYTHON))-venv; }
-	@$(PYTHON) -m venv .venv
+	  apt-get update -qq && apt-get install -qq -y $(notdir $(PYTHON))-venv >/dev/null; }
+	$(PYTHON) -m venv .venv

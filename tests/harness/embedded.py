@@ -39,7 +39,7 @@ class Embedded:
 async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
     data, output = folder / "data", folder / "up.log"
     with output.open("wb") as log:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # noqa: ASYNC220 (it takes a moment once, at the start of a test)
             [ORDERFLOW, "up", "--port-base", str(_port_base()), "--data", str(data), *options],
             env={name: value for name, value in os.environ.items() if name != "RABBITMQ_URL"},
             stdin=subprocess.DEVNULL,

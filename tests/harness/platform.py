@@ -1,4 +1,4 @@
-"""The platform as it runs in a cluster: a process per service, each with its database, on one RabbitMQ; all can be killed."""
+"""The platform as it runs in a cluster: a process and a database per service, on one RabbitMQ; all can be killed."""
 
 import asyncio
 import json

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -48,7 +48,7 @@ class Machine(Protocol):
 class RabbitMQ:
     def __init__(self, url: str, management: str, machine: Machine | None = None) -> None:
         self.url = url
-        self._management = urlsplit(management)
+        self.management = management
         self._machine = machine
 
     @contextmanager
@@ -108,10 +108,10 @@ class RabbitMQ:
                 time.sleep(0.1)
 
     def _api(self, method: str, path: str, body: object = None) -> None:
-        parts = self._management
-        credentials = base64.b64encode(f"{parts.username}:{parts.password}".encode()).decode()
-        headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
-        connection = http.client.HTTPConnection(parts.hostname or "localhost", parts.port or 15672, timeout=10)
+        broker = urlsplit(self.url)
+        credentials = unquote(f"{broker.username}:{broker.password}").encode()
+        headers = {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
+        connection = http.client.HTTPConnection(urlsplit(self.management).netloc, timeout=10)
         with closing(connection):
             connection.request(method, f"/api/{path}", json.dumps(body or {}), headers)
             answer = connection.getresponse()
@@ -147,7 +147,7 @@ def given(url: str, management: str | None = None) -> RabbitMQ:
     who = f"{parts.username or 'guest'}:{parts.password or 'guest'}"
     rabbitmq = RabbitMQ(
         f"{parts.scheme}://{who}@{parts.hostname}:{parts.port or 5672}",
-        management or f"http://{who}@{parts.hostname}:15672",
+        management or f"http://{parts.hostname}:15672",
     )
     try:
         rabbitmq.answers()

@@ -23,7 +23,7 @@ class Container:
         self._container = DockerContainer(IMAGE).with_bind_ports(5672, amqp).with_bind_ports(15672, management)
         host = self._container.get_docker_client().host()
         self.url = f"amqp://guest:guest@{host}:{amqp}"
-        self.management = f"http://guest:guest@{host}:{management}"
+        self.management = f"http://{host}:{management}"
         self._container.start()
 
     def start(self) -> None:

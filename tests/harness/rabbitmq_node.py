@@ -24,7 +24,7 @@ class Node:
         self.folder = folder
         amqp, management, distribution, epmd = free_ports(4)
         self.url = f"amqp://guest:guest@127.0.0.1:{amqp}"
-        self.management = f"http://guest:guest@127.0.0.1:{management}"
+        self.management = f"http://127.0.0.1:{management}"
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("RABBITMQ_")} | {
             "HOME": str(folder),
             "RUNNING_UNDER_SYSTEMD": "true",  # no shell between us and the node: it would not outlive it to bury it

@@ -56,6 +56,17 @@ async def test_a_frozen_broker_answers_nothing_and_goes_on_later(rabbitmq_server
     assert await find(rabbitmq_url, "inbox") == b"kept"
 
 
+async def test_a_broker_of_somebody_else_lends_virtual_hosts_and_is_never_stopped(rabbitmq_server: RabbitMQ) -> None:
+    theirs = rabbitmq.given(f"{rabbitmq_server.url}/", rabbitmq_server.management)
+
+    with theirs.vhost() as url:
+        await leave(url, "inbox", b"hello")
+        assert await find(url, "inbox") == b"hello"
+    with pytest.raises(pytest.skip.Exception, match="not ours to stop"):
+        async with theirs.down():
+            pass
+
+
 @pytest.mark.rabbitmq
 def test_a_private_node_leaves_nothing_behind() -> None:
     with private_node() as node:
