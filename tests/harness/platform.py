@@ -23,6 +23,7 @@ from .ports import free_ports
 SERVICES = ("product", "delivery", "sales")
 ORDERFLOW = Path(sys.executable).parent / "orderflow"
 _START_WITHIN = 60.0
+_ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
 
 
 class Replica:
@@ -200,7 +201,8 @@ class Shopper:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def order(self, items: Mapping[str, int], key: str, patience: float = 120) -> tuple[int, str]:
-        body = {"items": [{"product_id": product, "quantity": quantity} for product, quantity in items.items()]}
+        lines = [{"product_id": product, "quantity": quantity} for product, quantity in items.items()]
+        body = {"items": lines, "shipping_address": _ADDRESS}
         deadline = time.monotonic() + patience
         attempt = 0
         while True:

@@ -325,6 +325,12 @@ async def test_who_does_not_say_who_they_are_is_asked_for_it(get: Get, authoriza
     assert answer.json()["error"]["code"] == "UNAUTHENTICATED"
 
 
+async def test_a_token_is_taken_as_a_bearer_token_only(get: Get) -> None:
+    answer = await get("/customer", f"Basic {Signer(PEOPLE_PRIVATE).token('ann', ['customer'])}")
+
+    assert answer.status_code == 401
+
+
 async def test_the_word_bearer_may_be_written_in_any_case(get: Get) -> None:
     answer = await get("/customer", f"bEARER {Signer(PEOPLE_PRIVATE).token('ann', ['customer'])}")
 

@@ -1,6 +1,7 @@
 """Callers never see that their work was done together: each gets its own answer, whatever happens to the others."""
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from contextvars import ContextVar
 
@@ -128,7 +129,7 @@ async def test_nothing_is_done_for_a_caller_that_left_before_its_turn() -> None:
     doubling = Doubling()
     doubling.gate.clear()
     double = Coalescer(doubling)
-    first, leaving = asyncio.ensure_future(double(1)), asyncio.ensure_future(double(2))
+    first, second = asyncio.ensure_future(double(1)), asyncio.ensure_future(double(2))
     await _turns(1)
     late = asyncio.ensure_future(double(3))
     await _turns(3)
@@ -137,23 +138,28 @@ async def test_nothing_is_done_for_a_caller_that_left_before_its_turn() -> None:
     await _turns(1)
     doubling.gate.set()
 
-    assert [await first, await leaving] == [2, 4]
+    assert [await first, await second] == [2, 4]
+    await double.close()
     assert doubling.batches == [[1, 2]]
 
 
 async def test_a_caller_cancelled_in_the_turn_of_its_failure_leaves_no_unretrieved_exception() -> None:
     complaints: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
-    doubling = Doubling(spoiled=frozenset({1}))
-    double = Coalescer(doubling)
-    leaving = asyncio.ensure_future(double(1))
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
+    asked: list[asyncio.Future[int]] = []
 
-    await _turns(3)  # now its answer is known, and it is about to be woken
-    leaving.cancel()
+    async def fail(items: Sequence[int]) -> list[int | Exception]:
+        loop.call_soon(asked.pop().cancel)  # comes after the failure is known, and before its caller wakes up
+        raise ZeroDivisionError
+
+    leaving = asyncio.ensure_future(Coalescer(fail)(1))
+    asked.append(leaving)
     await asyncio.wait([leaving])
-    del leaving
-    await _turns(3)
 
+    assert leaving.cancelled()
+    del leaving
+    gc.collect()
     assert complaints == []
 
 

@@ -1,10 +1,10 @@
-"""Every answer has its trace and one form, every failure is told to us and not to the client, and the client may leave."""
+"""Every answer has its trace and its form, a failure is told to us and not to the client, and the client may leave."""
 
 import asyncio
 import io
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from starlette.types import Message, Scope
 from chassis import errors, tracing
 from chassis.edge import SafeRoute, install, refusals
 from chassis.errors import Refused
+from chassis.refusals import STATUS
 from chassis.telemetry import Telemetry, configure_logging, span
 
 CLIENT_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -57,50 +58,56 @@ async def _fails_when_leaving() -> AsyncIterator[None]:
     raise RuntimeError("commit failed")
 
 
-def _router() -> APIRouter:
-    router = APIRouter(prefix="/things", route_class=SafeRoute)
+router = APIRouter(prefix="/things", route_class=SafeRoute)
 
-    @router.get("/refusals/{name}")
-    async def refuse(name: str) -> None:
-        raise REFUSALS[name][0]
 
-    @router.get("/{thing_id}")
-    async def thing(thing_id: UUID, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> dict[str, Any]:
-        return {"id": str(thing_id), "limit": limit, "trace": tracing.traceparent.get()}
+@router.get("/refusals/{name}")
+async def refuse(name: str) -> None:
+    raise REFUSALS[name][0]
 
-    @router.delete("/{thing_id}")
-    async def delete(thing_id: UUID) -> JSONResponse:
-        return JSONResponse({}, headers={"cache-control": "max-age=60"})
 
-    @router.get("/broken/{word}")
-    async def broken(word: str) -> None:
-        raise RuntimeError(f"password={word}")
+@router.get("/{thing_id}")
+async def thing(thing_id: UUID, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> dict[str, Any]:
+    return {"id": str(thing_id), "limit": limit, "trace": tracing.traceparent.get()}
 
-    @router.get("/unanswerable/now")
-    async def unanswerable() -> dict[str, int]:
-        return {"a": "hunter2"}  # type: ignore[dict-item]
 
-    @router.get("/half/answer")
-    async def half() -> StreamingResponse:
-        async def parts() -> AsyncIterator[bytes]:
-            yield b"half"
-            raise RuntimeError("lost it")
+@router.delete("/{thing_id}")
+async def delete(thing_id: UUID) -> JSONResponse:
+    return JSONResponse({}, headers={"cache-control": "max-age=60"})
 
-        return StreamingResponse(parts())
 
-    @router.get("/late/failure", dependencies=[Depends(_fails_when_leaving)])
-    async def late() -> str:
-        return "done"
+@router.get("/broken/{word}")
+async def broken(word: str) -> None:
+    raise RuntimeError(f"password={word}")
 
-    @router.get("/early/failure", dependencies=[Depends(_fails_when_leaving, scope="function")])
-    async def early() -> str:
-        return "done"
 
-    @router.post("/body")
-    async def body(request: Request) -> int:
-        return len(await request.body())
+@router.get("/unanswerable/now")
+async def unanswerable() -> dict[str, int]:
+    return {"a": "hunter2"}  # type: ignore[dict-item]
 
-    return router
+
+@router.get("/half/answer")
+async def half() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"half"
+        raise RuntimeError("lost it")
+
+    return StreamingResponse(parts())
+
+
+@router.get("/late/failure", dependencies=[Depends(_fails_when_leaving)])
+async def late() -> str:
+    return "done"
+
+
+@router.get("/early/failure", dependencies=[Depends(_fails_when_leaving, scope="function")])
+async def early() -> str:
+    return "done"
+
+
+@router.post("/body")
+async def body(request: Request) -> int:
+    return len(await request.body())
 
 
 @pytest.fixture
@@ -120,7 +127,7 @@ def telemetry() -> Telemetry:
 def app(telemetry: Telemetry) -> FastAPI:
     app = FastAPI()
     install(app, telemetry=telemetry)
-    app.include_router(_router(), prefix="/api/v1")
+    app.include_router(router, prefix="/api/v1")
     return app
 
 
@@ -216,7 +223,10 @@ async def test_a_bad_path_or_query_is_refused_with_the_field_named_and_nothing_r
     assert "hunter2" not in answer.text
 
 
-@pytest.mark.parametrize(("path", "status"), [("/a%00b", 404), (f"{THING}?q=%00", 400), ("/refusals/%00", 404)])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/a%00b", 404), (f"{THING}?q=%00", 400), ("/refusals/%00", 404), ("/" + "a" * 300 + "%00", 404)],
+)
 async def test_a_nul_gets_no_further_than_the_edge(client: httpx.AsyncClient, path: str, status: int) -> None:
     assert (await client.get(path)).status_code == status
 
@@ -277,7 +287,9 @@ async def test_a_commit_that_fails_before_the_answer_is_a_failure(client: httpx.
 class RawExchange:
     """Speaks ASGI itself: sees when the answer left, what was raised, and can leave in between."""
 
-    def __init__(self, path: str, method: str = "GET", messages: list[Message] | None = None) -> None:
+    def __init__(
+        self, path: str, method: str = "GET", messages: list[Message] | None = None, length: int | None = None
+    ) -> None:
         self.sent: list[Message] = []
         self.messages = messages or [{"type": "http.request", "body": b"", "more_body": False}]
         self.scope: Scope = {
@@ -290,7 +302,7 @@ class RawExchange:
             "query_string": b"",
             "root_path": "",
             "scheme": "http",
-            "headers": [(b"content-type", b"application/json")],
+            "headers": [] if length is None else [(b"content-length", str(length).encode())],
         }
 
     async def run(self, app: FastAPI) -> None:
@@ -309,11 +321,28 @@ class RawExchange:
 async def test_what_fails_after_the_answer_began_is_not_hidden(app: FastAPI, log: io.StringIO, path: str) -> None:
     exchange = RawExchange(path)
 
-    with pytest.raises(RuntimeError, match="lost it|commit failed"):
+    with pytest.raises(RuntimeError, match=r"lost it|commit failed"):
         await exchange.run(app)
 
     assert [message["status"] for message in exchange.sent if message["type"] == "http.response.start"] == [200]
     assert any(line["event"] == "request failed" for line in lines(log))
+
+
+async def test_a_body_that_is_announced_too_large_is_not_even_begun(app: FastAPI) -> None:
+    exchange = RawExchange("/body", "POST", length=10**30)
+
+    await exchange.run(app)
+
+    assert exchange.sent[0]["status"] == 413
+    assert len(exchange.messages) == 1
+
+
+async def test_the_answer_to_head_has_no_body_on_any_server(app: FastAPI) -> None:
+    exchange = RawExchange(THING, "HEAD")
+
+    await exchange.run(app)
+
+    assert [message.get("body") for message in exchange.sent] == [None, b""]
 
 
 async def test_a_client_that_leaves_is_not_a_failure(app: FastAPI, log: io.StringIO, telemetry: Telemetry) -> None:
@@ -394,8 +423,6 @@ def test_a_route_declares_the_refusals_it_may_make() -> None:
 
 
 def test_every_meaning_has_a_status() -> None:
-    from chassis.refusals import STATUS
-
     meanings = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Refused)}
 
     assert meanings - set(STATUS) == {errors.Later, errors.Overloaded}
@@ -404,6 +431,3 @@ def test_every_meaning_has_a_status() -> None:
 def test_a_span_outside_of_any_request_does_no_harm() -> None:
     with span("nothing"):
         pass
-
-
-Ask = Callable[[str], Awaitable[httpx.Response]]

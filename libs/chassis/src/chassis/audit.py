@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Index, Text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,8 +26,8 @@ class AuditRow(ChassisTable):
     action: Mapped[str] = mapped_column(Text)
     entity_type: Mapped[str] = mapped_column(Text)
     entity_id: Mapped[str] = mapped_column(Text)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     trace_id: Mapped[str | None] = mapped_column(Text)
 
     __table_args__ = (Index("ix_audit_log_entity_type_entity_id", "entity_type", "entity_id"),)
@@ -50,8 +51,8 @@ def record(
             action=action,
             entity_type=action.partition(".")[0],
             entity_id=str(entity_id),
-            before=dict(before) if before else None,
-            after=dict(after) if after else None,
-            trace_id=current_trace_id(),
+            before=to_jsonable_python(before),
+            after=to_jsonable_python(after),
+            trace_id=current_trace_id() or None,
         )
     )

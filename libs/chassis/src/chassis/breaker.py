@@ -8,7 +8,7 @@ from typing import Final
 
 from .errors import Unavailable
 
-_FAILURES: Final = 5
+FAILURES: Final = 5
 _SHORTEST: Final = 1.0
 _LONGEST: Final = 5.0
 
@@ -30,7 +30,7 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
-        return self._failures >= _FAILURES
+        return self._failures >= FAILURES
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -58,6 +58,6 @@ class Breaker:
     def _failed(self, *, probe: bool) -> None:
         self._failures += 1
         # Those that were under way when it opened fail late, and say nothing new.
-        if probe or self._failures == _FAILURES:
-            self._closed_until = self._clock() + self._pause * random.uniform(0.8, 1)  # noqa: S311
+        if probe or self._failures == FAILURES:
+            self._closed_until = self._clock() + self._pause * random.uniform(0.8, 1)
             self._pause = min(self._pause * 2, _LONGEST)

@@ -102,6 +102,5 @@ def _tell(waiting: asyncio.Future[Answer], answer: Answer | Exception) -> None:
         return
     if isinstance(answer, Exception):
         waiting.set_exception(answer)
-        waiting.exception()  # counts as retrieved, should the caller be cancelled in this very turn
     else:
         waiting.set_result(answer)

@@ -1,58 +1,42 @@
 """Runs the service's reactions on batches of messages, each event once; what they mean is their features' affair."""
 
-import hashlib
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Final
 
-from pydantic import ValidationError
-from sqlalchemy import Index, Text, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT, TIMESTAMP
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
-from contracts.envelope import Envelope, Event
+from contracts.envelope import Event
 
 from . import parking
 from .broker import Message
 from .db import Database
-from .errors import NotFound, Unavailable
+from .engine import DatabaseAway, describe, storable
 from .failpoints import failpoint
-from .outbox import savepoint
-from .parking import ParkedEvent, ToPark
-from .tables import ChassisTable
+from .inbox import claim
+from .letters import Letter, Received, open_letter
+from .parking import NotParked, ParkedEvent, ToPark
 from .telemetry import Telemetry, logger
-from .tracing import new_traceparent, valid, working_for
+from .tracing import new_traceparent, working_for
 
-E = TypeVar("E", bound=Event)
+__all__ = ["Consumer", "Postponed", "Reaction", "Reactions", "Received"]
+
+# Shorter than a transaction may stay idle: a reaction that hangs would look like a database that is away after that.
+_LONGEST: Final = 12.0
+_MOST_RETRIES_IN_A_ROW: Final = 500
 
 log = logger("consumer")
 
 
-class InboxRow(ChassisTable):
-    __tablename__ = "inbox"
-
-    event_id: Mapped[str] = mapped_column(Text, primary_key=True)
-    event_type: Mapped[str] = mapped_column(Text)
-    handled_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
-
-    __table_args__ = (Index("ix_inbox_handled_at", "handled_at", postgresql_using="brin"),)
-
-
-@dataclass(frozen=True, slots=True)
-class Received(Generic[E]):
-    """An event with what its envelope said of it."""
-
-    event: E
-    event_id: str
-    timestamp: datetime
-    traceparent: str | None
-
-
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """A reaction's word that an event cannot be handled yet, while the others of its batch can."""
+    """A reaction's word that an event cannot be handled yet, while the others of its batch can.
+
+    What was done for it is undone: the others are handled once more, without it.
+    """
 
     event_id: str
     reason: str
@@ -62,177 +46,155 @@ Reaction = Callable[[AsyncSession, Sequence[Received[Any]]], Awaitable[Sequence[
 Reactions = Mapping[type[Event], Reaction]
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
-    """A message, opened: either something that a reaction takes, or the reason why not."""
-
-    event_id: str
-    event_type: str
-    message: Message
-    received: Received[Any] | None = None
-    unreadable: str | None = None
-
-    def to_park(self, error: str, *, hopeless: bool = False) -> ToPark:
-        return ToPark(self.event_id, self.event_type, self.message.body, self.message.traceparent, error, hopeless)
-
-
-_CLAIM = text(
-    """
-    INSERT INTO inbox (event_id, event_type) SELECT * FROM unnest(:event_ids, :event_types) ORDER BY 1
-    ON CONFLICT DO NOTHING RETURNING event_id
-    """
-).bindparams(bindparam("event_ids", type_=ARRAY(TEXT)), bindparam("event_types", type_=ARRAY(TEXT)))
-
-
 class Consumer:
     def __init__(self, database: Database, reactions: Reactions, telemetry: Telemetry) -> None:
         self._database = database
-        self._reactions = {event.event_type: (event, reaction) for event, reaction in reactions.items()}
+        self._kinds = {event.event_type: event for event in reactions}
+        self._reactions = {event.event_type: reaction for event, reaction in reactions.items()}
         self._telemetry = telemetry
 
     async def handle(self, messages: Sequence[Message]) -> None:
-        """Returns when each event is committed or parked; raises when the database is away, and then nothing has happened."""
-        letters: dict[str, _Letter] = {}
+        """Returns when each event is committed or parked; raises when neither was possible: let the batch come again."""
+        letters: dict[str, Letter] = {}
         for message in messages:
-            letter = self._open(message)
+            letter = open_letter(message, self._kinds)
             letters.setdefault(letter.event_id, letter)
-        await self._settle(list(letters.values()))
-        await failpoint("chassis.consumer.committed")
-
-    async def _settle(self, letters: Sequence[_Letter]) -> None:
         try:
-            await self._together(letters)
-        except Unavailable:
+            await self._together(list(letters.values()))
+        except DatabaseAway:
             raise
         except Exception as error:
-            log.warning("batch_taken_apart", size=len(letters), error=_describe(error))
-            for letter in letters:
+            log.warning("batch_taken_apart", size=len(letters), error=describe(error))
+            for letter in letters.values():
                 await self._alone(letter)
+        await failpoint("chassis.consumer.committed")
 
     async def retry_due(self) -> None:
         """The job that tries parked events again."""
-        while True:
+        for _ in range(_MOST_RETRIES_IN_A_ROW):
             async with self._database.begin() as session:
-                now = datetime.now(UTC)
-                parked = await parking.take_due(session, now)
-                if parked is None:
-                    return
-                error = await self._attempt(session, parked)
-                if error is None:
-                    await parking.resolve(session, parked.event_id, "handled", now)
-                else:
-                    await parking.postpone(session, parked, error, now)
+                parked = await parking.begin_next_attempt(session, datetime.now(UTC))
+            if parked is None:
+                return
+            await self._try_again(parked)
 
     async def retry(self, event_id: str, *, dry_run: bool = False) -> str | None:
         """Tries one parked event now and returns its error, if any; a dry run leaves no trace."""
+        if dry_run:
+            return await self._rehearse(event_id)
         async with self._database.begin() as session:
-            parked = await session.scalar(
-                select(ParkedEvent)
-                .where(ParkedEvent.event_id == event_id, ParkedEvent.resolved_at.is_(None))
-                .with_for_update()
-            )
-            if parked is None:
-                raise NotFound(f"No event {event_id} is parked here.")
-            now = datetime.now(UTC)
-            error = await self._attempt(session, parked)
-            if dry_run:
-                await session.rollback()
-            elif error is None:
-                await parking.resolve(session, event_id, "handled", now)
-            else:
-                await parking.postpone(session, parked, error, now)
-            return error
+            parked = await parking.begin_attempt(session, event_id, datetime.now(UTC))
+        return await self._try_again(parked)
 
-    async def _attempt(self, session: AsyncSession, parked: ParkedEvent) -> str | None:
-        message = Message(parked.event_id, parked.event_type, parked.body, exchange="", traceparent=parked.traceparent)
-        letter = self._open(message)
-        if letter.unreadable:
-            return letter.unreadable
+    async def _together(self, letters: Sequence[Letter]) -> None:
+        postponed: dict[str, str] = {}
+        while more := await self._settle(letters, postponed):
+            postponed |= more
+
+    async def _settle(self, letters: Sequence[Letter], postponed: Mapping[str, str]) -> Mapping[str, str]:
+        """All of them in one transaction, or none: what has to be postponed before the others can be settled."""
+        fresh, to_park = list[Letter](), list[ToPark]()
         try:
-            async with savepoint(session):
-                if postponed := await self._react(session, [letter]):
-                    raise _StillPostponed(postponed[0].error)
-        except _StillPostponed as still:
-            return str(still)
-        except Unavailable:
-            raise
-        except Exception as error:
-            return _describe(error)
-        return None
-
-    async def _together(self, letters: Sequence[_Letter]) -> None:
-        async with self._database.begin() as session:
-            fresh = await self._claim(session, letters)
-            readable = [letter for letter in fresh if letter.received]
-            to_park = [letter.to_park(letter.unreadable, hopeless=True) for letter in fresh if letter.unreadable]
-            to_park += await self._react(session, readable)
-            await self._park(session, to_park)
+            async with asyncio.timeout(_LONGEST), self._database.begin() as session:
+                fresh = await self._claim(session, letters)
+                await self._react(session, [letter for letter in fresh if letter.event_id not in postponed])
+                reasons = {letter.event_id: letter.problem or postponed.get(letter.event_id) for letter in fresh}
+                to_park = [letter.to_park(reason) for letter in fresh if (reason := reasons[letter.event_id])]
+                await parking.park(session, to_park, datetime.now(UTC))
+        except _NotYet as not_yet:
+            return not_yet.reasons
         self._telemetry.consumed.inc(len(fresh))
+        self._note(to_park)
+        return {}
 
-    async def _alone(self, letter: _Letter) -> None:
+    async def _alone(self, letter: Letter) -> None:
         try:
             await self._together([letter])
-        except Unavailable:
+        except DatabaseAway:
             raise
         except Exception as error:
-            log.exception("event_parked", event_id=letter.event_id, event_type=letter.event_type)
+            log.exception("event_failed", event_id=letter.event_id, event_type=letter.event_type)
             async with self._database.begin() as session:
-                if await self._claim(session, [letter]):
-                    await self._park(session, [letter.to_park(_describe(error))])
+                to_park = [one.to_park(describe(error)) for one in await self._claim(session, [letter])]
+                await parking.park(session, to_park, datetime.now(UTC))
+            self._note(to_park)
 
-    async def _claim(self, session: AsyncSession, letters: Sequence[_Letter]) -> list[_Letter]:
-        """The letters that were not handled before; a replica that holds the same one makes us wait for its outcome."""
-        claimed = await session.scalars(
-            _CLAIM,
-            {
-                "event_ids": [letter.event_id for letter in letters],
-                "event_types": [letter.event_type for letter in letters],
-            },
-        )
-        new = set(claimed)
-        return [letter for letter in letters if letter.event_id in new]
+    async def _claim(self, session: AsyncSession, letters: Sequence[Letter]) -> list[Letter]:
+        fresh = await claim(session, {letter.event_id: letter.event_type for letter in letters})
+        return [letter for letter in letters if letter.event_id in fresh]
 
-    async def _react(self, session: AsyncSession, letters: Sequence[_Letter]) -> list[ToPark]:
-        by_id = {letter.event_id: letter for letter in letters}
-        to_park = []
-        for event_type, (_, reaction) in self._reactions.items():
+    async def _react(self, session: AsyncSession, letters: Sequence[Letter]) -> None:
+        reasons: dict[str, str] = {}
+        for event_type, reaction in self._reactions.items():
             received = [letter.received for letter in letters if letter.received and letter.event_type == event_type]
             if received:
                 # Inside, `traceparents()` has one entry per event, in their order.
-                with working_for([valid(one.traceparent) or new_traceparent() for one in received]):
+                with working_for([one.traceparent or new_traceparent() for one in received]):
                     postponed = await reaction(session, received) or []
-                to_park += [by_id[one.event_id].to_park(one.reason) for one in postponed]
-        return to_park
+                reasons |= {one.event_id: one.reason for one in postponed}
+        if not reasons.keys() <= {letter.event_id for letter in letters}:
+            raise RuntimeError("A reaction has postponed what it was not given.")
+        if reasons:
+            raise _NotYet(reasons)
 
-    async def _park(self, session: AsyncSession, events: Sequence[ToPark]) -> None:
-        await parking.park(session, events, datetime.now(UTC))
-        self._telemetry.parked.inc(len(events))
+    def _note(self, parked: Sequence[ToPark]) -> None:
+        self._telemetry.parked.inc(len(parked))
+        for event in parked:
+            log.warning("event_parked", event_id=event.event_id, event_type=event.event_type, error=event.error)
 
-    def _open(self, message: Message) -> _Letter:
-        event_id = _usable(message.id) or hashlib.sha256(message.body).hexdigest()
-        event_type = _usable(message.routing_key) or "unknown"
+    async def _try_again(self, parked: ParkedEvent) -> str | None:
         try:
-            envelope = Envelope.model_validate_json(message.body)
-            event_id, event_type = envelope.event_id, envelope.event_type
-            if event_type not in self._reactions:
-                return _Letter(event_id, event_type, message, unreadable=f"nothing here reacts to {event_type}")
-            event = self._reactions[event_type][0].model_validate(envelope.data)
-        except ValidationError as error:
-            reasons = "; ".join(
-                f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)[:5]
-            )
-            return _Letter(event_id, event_type, message, unreadable=f"not the documented form: {reasons}")
-        received = Received(event, event_id, envelope.timestamp, message.traceparent)
-        return _Letter(event_id, event_type, message, received)
+            async with asyncio.timeout(_LONGEST), self._database.begin() as session:
+                await parking.hold(session, parked.event_id, attempt=parked.attempts)
+                await self._react_to_parked(session, parked)
+                await parking.resolve(session, parked.event_id, "handled", datetime.now(UTC))
+        except NotParked:
+            return "another attempt is under way"
+        except DatabaseAway:
+            raise
+        except Exception as error:
+            reason = _reason(error)
+        else:
+            return None
+        log.warning("event_still_parked", event_id=parked.event_id, attempts=parked.attempts, error=reason)
+        async with self._database.begin() as session:
+            await parking.note_error(session, parked.event_id, reason)
+        return reason
+
+    async def _rehearse(self, event_id: str) -> str | None:
+        try:
+            async with asyncio.timeout(_LONGEST), self._database.begin() as session:
+                await self._react_to_parked(session, await parking.hold(session, event_id))
+                await session.flush()
+                # What a commit would find.
+                await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+                raise _Rehearsed
+        except _Rehearsed:
+            return None
+        except (DatabaseAway, NotParked):
+            raise
+        except Exception as error:
+            return _reason(error)
+
+    async def _react_to_parked(self, session: AsyncSession, parked: ParkedEvent) -> None:
+        message = Message(parked.event_id, parked.event_type, parked.body, exchange="", traceparent=parked.traceparent)
+        letter = open_letter(message, self._kinds)
+        if letter.problem is not None:
+            raise _NotYet({parked.event_id: letter.problem})
+        await self._react(session, [letter])
 
 
-class _StillPostponed(Exception):
-    """Leaves the savepoint, so that what the reaction did for a postponed event is undone."""
+class _NotYet(Exception):
+    """Leaves the transaction, so that what was done for postponed events is undone."""
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        super().__init__("; ".join(reasons.values()))
+        self.reasons = reasons
 
 
-def _usable(text_from_outside: str) -> str:
-    return text_from_outside[:100].replace("\x00", "").encode("utf-8", "ignore").decode()
+class _Rehearsed(Exception):
+    """Leaves the transaction, so that nothing remains of it."""
 
 
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:2000].replace("\x00", "")
+def _reason(error: Exception) -> str:
+    return storable(str(error)) if isinstance(error, _NotYet) else describe(error)

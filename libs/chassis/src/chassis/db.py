@@ -1,63 +1,64 @@
 """The service's own database: its transactions and its migrations; what is stored there is the features' affair."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from fastapi import Depends, Request
-from sqlalchemy import Connection, MetaData, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy import Connection, NullPool, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 
-from .errors import Unavailable
+from .engine import exhausted_is_away, make_engine
 from .outbox import write_outbox
-from .tables import ChassisTable
 
-# 08 connection, 53 resources (too many connections), 57P0x shutdown, crash, starting up.
-_OUTAGE_STATES = ("08", "53", "57P")
-_MIGRATION_LOCK = 0x0F10
+_MIGRATION_LOCK: Final = 0x0F10
+_LIMITS: Final = {
+    "statement_timeout": "10s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "15s",
+    # A query whose client is gone would run on and hold its locks.
+    "client_connection_check_interval": "1s",
+}
 
 
 class Database:
     def __init__(self, url: str, *, application_name: str, pool_size: int = 10) -> None:
         self.url = url
-        self.engine = create_async_engine(
+        self.engine = make_engine(
             url,
+            {"application_name": application_name, **_LIMITS},
+            # Longer than the server's own limit: when this one is reached, the server is silent.
+            command_timeout=15,
             pool_size=pool_size,
             max_overflow=5,
             pool_timeout=3,
-            pool_pre_ping=True,
             pool_recycle=1800,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 10,
-                "server_settings": {
-                    "application_name": application_name,
-                    "statement_timeout": "10s",
-                    "lock_timeout": "2s",
-                    "idle_in_transaction_session_timeout": "15s",
-                    # A query whose client is gone would run on and hold its locks.
-                    "client_connection_check_interval": "1s",
-                },
-            },
         )
         self.outbox_filled = asyncio.Event()
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
-        """One transaction with its events. A database that is away is `Unavailable`, whatever the driver calls it."""
-        with outage_is_unavailable():
+        """One transaction with its events. A database that is away is `DatabaseAway`, whatever the driver calls it."""
+        with exhausted_is_away():
             async with self._sessions.begin() as session:
                 yield session
                 filled = await write_outbox(session)
         if filled:
             self.outbox_filled.set()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """For what belongs to a connection and to no transaction, such as a lock: each statement stands alone."""
+        with exhausted_is_away():
+            async with self.engine.connect() as connection:
+                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def ready(self) -> None:
         async with self.begin() as session:
@@ -65,24 +66,6 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
-
-
-@contextmanager
-def outage_is_unavailable() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, PoolTimeout, DBAPIError) as error:
-        if is_outage(error):
-            raise Unavailable("The database cannot be reached.") from error
-        raise
-
-
-def is_outage(error: BaseException) -> bool:
-    """Whether the database is away, as opposed to a statement that it refused."""
-    if not isinstance(error, DBAPIError):
-        return isinstance(error, (OSError, PoolTimeout))
-    state = str(getattr(error.orig, "sqlstate", None) or "")
-    return error.connection_invalidated or state.startswith(_OUTAGE_STATES) or isinstance(error.orig, OSError)
 
 
 async def open_transaction(request: Request) -> AsyncIterator[AsyncSession]:
@@ -95,38 +78,50 @@ async def open_transaction(request: Request) -> AsyncIterator[AsyncSession]:
 Transaction = Annotated[AsyncSession, Depends(open_transaction, scope="function")]
 
 
-def migration_config(versions: Path, *metadata: MetaData) -> Config:
+async def migrate(database: Database, versions: Path) -> None:
+    """Brings the schema up to date; of several replicas that start at once one does it and the others wait."""
+    # Without the limits of a service: a change to a large table, and waiting for another replica, take their time.
+    engine = make_engine(database.url, {"application_name": "migrations"}, poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            # A change that waits for a lock makes everyone behind it wait.
+            await connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+            async with _alembic_to_ourselves():
+                has_changed = await connection.run_sync(_upgrade, _migrations(versions))
+            if has_changed:
+                # Tables that were never analysed make the planner scan them when they have grown.
+                await connection.execute(text("ANALYZE"))
+    finally:
+        await engine.dispose()
+
+
+def _migrations(versions: Path) -> Config:
     """The chassis' tables and the service's own are two branches of one history."""
     here = Path(__file__).parent / "migrations"
     config = Config()
     config.set_main_option("script_location", str(here))
     config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", f"{here / 'versions'}\n{versions}")
-    config.attributes["metadata"] = [ChassisTable.metadata, *metadata]
     return config
 
 
-async def migrate(database: Database, versions: Path) -> None:
-    """Brings the schema up to date; of several replicas that start at once one does it and the others wait."""
-    config = migration_config(versions)
-    async with database.engine.connect() as connection:
-        await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await connection.execute(text("SET statement_timeout = 0"))
-        await connection.execute(text("SET lock_timeout = 0"))
-        await connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-        try:
-            async with database.engine.begin() as work:
-                await work.execute(text("SET LOCAL lock_timeout = '5s'"))
-                await work.execute(text("SET LOCAL statement_timeout = 0"))
-                await work.run_sync(_upgrade, config)
-            # Tables that were never analysed make the planner scan them when they have grown.
-            await connection.execute(text("ANALYZE"))
-        finally:
-            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
-            await connection.execute(text("RESET statement_timeout"))
-            await connection.execute(text("RESET lock_timeout"))
-
-
-def _upgrade(connection: Connection, config: Config) -> None:
+def _upgrade(connection: Connection, config: Config) -> bool:
     config.attributes["connection"] = connection
+    before = MigrationContext.configure(connection).get_current_heads()
     command.upgrade(config, "heads")
+    return MigrationContext.configure(connection).get_current_heads() != before
+
+
+_alembic = threading.Lock()
+
+
+@asynccontextmanager
+async def _alembic_to_ourselves() -> AsyncIterator[None]:
+    """A migration's `op` is one for the whole process: another that runs meanwhile would change our database."""
+    while not _alembic.acquire(blocking=False):  # noqa: ASYNC110 (an event of asyncio belongs to one loop)
+        await asyncio.sleep(0.02)
+    try:
+        yield
+    finally:
+        _alembic.release()

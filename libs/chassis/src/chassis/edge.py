@@ -3,19 +3,17 @@
 What refusals look like is `refusals`', bodies are read by `body`, callers are known by `auth`.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import tracing
 from .body import SafeRoute, read_json
-from .errors import Invalid, NotFound, Refused, TooLarge
+from .errors import Invalid, NotFound, TooLarge
 from .refusals import REFUSED_WITH, answer, envelope, refusals, translate
 from .telemetry import Telemetry, logger
 
@@ -23,6 +21,10 @@ __all__ = ["LARGEST_BODY", "SafeRoute", "install", "read_json", "refusals"]
 
 LARGEST_BODY: Final = 64 * 1024
 _METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_TRACE: Final = tracing.HEADER.encode()
+_BATCH: Final = tracing.BATCH_HEADER.encode()
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+_NO_STORE: Final = (b"cache-control", b"no-store")
 _QUIET: Final = {"/livez", "/readyz", "/metrics"}
 _LEFT: Final = 499
 """What the log and the metrics say when the client did not wait for the answer."""
@@ -48,30 +50,31 @@ class _Edge:
         started = perf_counter()
         exchange = _Exchange(scope, receive, send)
         service = tracing.service_name.set(self._telemetry.service)
-        headers = exchange.headers
         try:
-            with tracing.continue_trace(headers.get(tracing.HEADER), headers.get(tracing.BATCH_HEADER)):
+            with tracing.continue_trace(exchange.header(_TRACE), exchange.header(_BATCH)):
                 try:
-                    await self._traced(exchange)
+                    await self._answer(exchange)
                 finally:
                     self._note(exchange, perf_counter() - started)
         finally:
             tracing.service_name.reset(service)
 
-    async def _traced(self, exchange: "_Exchange") -> None:
-        with tracing.span("http.server", method=exchange.method, path=exchange.path):
-            try:
-                await (self._app if exchange.refused is None else exchange.refuse)(
-                    exchange.scope, exchange.receive, exchange.send
-                )
-            except ClientDisconnect:
-                exchange.status = exchange.status or _LEFT
-            except Exception:
-                log.exception("request failed", method=exchange.method, path=exchange.path)
-                # Half an answer cannot be taken back: the server has to break the connection.
-                if exchange.status:
-                    raise
-                await _failed(exchange)
+    async def _answer(self, exchange: "_Exchange") -> None:
+        app = _refusal(exchange) or self._app
+        try:
+            if tracing.active:
+                with tracing.span("http.server", method=exchange.method, path=exchange.path):
+                    await app(exchange.scope, exchange.receive, exchange.send)
+            else:
+                await app(exchange.scope, exchange.receive, exchange.send)
+        except ClientDisconnect:
+            exchange.status = exchange.status or _LEFT
+        except Exception:
+            log.exception("request failed", method=exchange.method, path=exchange.path)
+            # Half an answer cannot be taken back: the server has to break the connection.
+            if exchange.status:
+                raise
+            await _failed(exchange)
 
     def _note(self, exchange: "_Exchange", seconds: float) -> None:
         status = exchange.status or _LEFT
@@ -79,36 +82,29 @@ class _Edge:
         method = exchange.method if exchange.method in _METHODS else "other"
         self._telemetry.answered(method, route, status, seconds)
         if route not in _QUIET:
-            refused = exchange.scope.get(REFUSED_WITH)
-            extra = {"code": refused} if refused else {}
-            log.info(
-                "request",
-                method=exchange.method,
-                path=exchange.path,
-                status=status,
-                ms=round(seconds * 1000, 2),
-                **extra,
-            )
+            code = exchange.scope.get(REFUSED_WITH)
+            why = {"code": code} if code else {}
+            ms = round(seconds * 1000, 2)
+            log.info("request", method=exchange.method, path=exchange.path, status=status, ms=ms, **why)
 
 
 class _Exchange:
     """One request and its answer, watched on the way."""
 
-    __slots__ = ("_read", "_receive", "_send", "headers", "is_head", "method", "path", "refused", "scope", "status")
+    __slots__ = ("_headers", "_read", "_receive", "_send", "is_head", "method", "path", "scope", "status")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"][:200]
-        self.headers = Headers(scope=scope)
         self.is_head = self.method == "HEAD"
         self.scope = {**scope, "method": "GET"} if self.is_head else scope
-        self.refused = _refused_at_once(scope, self.headers)
         self.status = 0
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
         self._receive, self._send, self._read = receive, send, 0
 
-    async def refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        assert self.refused is not None
-        await answer(scope, self.refused)(scope, receive, send)
+    def header(self, name: bytes) -> str | None:
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -121,37 +117,40 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            _mark(message)
+            message = {**message, "headers": _marked(message.get("headers", ()))}
         elif self.is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
 
 
-def _refused_at_once(scope: Scope, headers: Headers) -> Refused | None:
+def _refusal(exchange: _Exchange) -> ASGIApp | None:
+    """What needs no look at the route to be refused."""
     # A NUL fits no text of ours, and the database would fail on it.
-    if "\x00" in scope["path"]:
-        return NotFound("There is nothing at this address.")
-    if b"%00" in scope["query_string"]:
-        return Invalid("The query holds characters that cannot be stored.")
-    length = headers.get("content-length", "")
-    return _too_large() if length.isdecimal() and int(length[:20]) > LARGEST_BODY else None
+    if "\x00" in exchange.scope["path"]:
+        return answer(exchange.scope, NotFound("There is nothing at this address."))
+    if b"%00" in exchange.scope["query_string"]:
+        return answer(exchange.scope, Invalid("The query holds characters that cannot be stored."))
+    length = exchange.header(b"content-length")
+    if length is not None and length.isdecimal() and int(length[:20]) > LARGEST_BODY:
+        return answer(exchange.scope, _too_large())
+    return None
 
 
 def _too_large() -> TooLarge:
     return TooLarge(f"The body is larger than {LARGEST_BODY // 1024} kB.")
 
 
-def _mark(start: MutableMapping[str, Any]) -> None:
-    headers = MutableHeaders(raw=start.setdefault("headers", []))
-    headers["x-trace-id"] = tracing.current_trace_id()
-    headers["x-content-type-options"] = "nosniff"
-    headers.setdefault("cache-control", "no-store")
+def _marked(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    marked = [*headers, (b"x-trace-id", tracing.current_trace_id().encode()), _NOSNIFF]
+    if not any(name == b"cache-control" for name, _ in marked):
+        marked.append(_NO_STORE)
+    return marked
 
 
 async def _failed(exchange: _Exchange) -> None:
     code = "INTERNAL_ERROR"
     exchange.scope[REFUSED_WITH] = code
-    response: Response = envelope(500, code, "Something went wrong on our side. The trace id helps us to find it.")
+    response = envelope(500, code, "Something went wrong on our side. The trace id helps us to find it.")
     await response(exchange.scope, exchange.receive, exchange.send)
 
 

@@ -6,6 +6,8 @@
 `@3` acts from the third hit on, `*1` acts once: `sales.order.after_reserve=raise@3*1` fails the third hit only.
 """
 
+# ruff: noqa: PLW0603 (a switch of the whole process, looked at on every call)
+
 import asyncio
 import os
 import re

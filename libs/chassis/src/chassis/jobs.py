@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,9 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .db import Database, outage_is_unavailable
+from .broker.patience import happens
+from .db import Database
+from .engine import describe
 from .errors import Unavailable
 from .tables import ChassisTable
 from .telemetry import Telemetry, logger
@@ -66,6 +68,21 @@ class Clock:
         """Running jobs end by themselves; none starts any more."""
         self._stopping.set()
 
+    async def run_once(self, job: Job) -> bool:
+        """Runs the job if it is due and no other replica has it; tells whether it ran."""
+        async with self._sole_runner(job) as connection:
+            if connection is None or not await connection.scalar(_CLAIM, {"name": job.name, "every": job.every}):
+                return False
+            error: str | None = None
+            try:
+                await job.run()
+            except BaseException as failure:
+                error = describe(failure)
+                raise
+            finally:
+                await connection.execute(_DONE, {"name": job.name, "error": error})
+        return True
+
     async def _repeat(self, job: Job) -> None:
         while not self._stopping.is_set():
             try:
@@ -75,38 +92,13 @@ class Clock:
             except Exception:
                 self._telemetry.job_failures.labels(job.name).inc()
                 log.exception("job_failed", job=job.name)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(job.every.total_seconds() * random.uniform(0.9, 1.1)):
-                    await self._stopping.wait()
-
-    async def run_once(self, job: Job) -> bool:
-        """Runs the job if it is due and no other replica has it; tells whether it ran."""
-        with outage_is_unavailable():
-            return await self._run_if_due(job)
-
-    async def _run_if_due(self, job: Job) -> bool:
-        async with self._sole_runner(job) as connection:
-            if connection is None:
-                return False
-            claimed = await connection.scalar(_CLAIM, {"name": job.name, "every": job.every})
-            if claimed is None:
-                return False
-            error: str | None = None
-            try:
-                await job.run()
-            except Exception as failure:
-                error = f"{type(failure).__name__}: {failure}"[:2000]
-                raise
-            finally:
-                await connection.execute(_DONE, {"name": job.name, "error": error})
-        return True
+            await happens(self._stopping, within=job.every.total_seconds() * random.uniform(0.9, 1.1))
 
     @asynccontextmanager
     async def _sole_runner(self, job: Job) -> AsyncIterator[AsyncConnection | None]:
-        # A lock of the session, not of a transaction: a job may take longer than a transaction may stay idle.
+        # A lock of the connection, not of a transaction: a job may take longer than a transaction may stay idle.
         key = int.from_bytes(hashlib.sha256(job.name.encode()).digest()[:8], signed=True)
-        async with self._database.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with self._database.connect() as connection:
             if not await connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}):
                 yield None
                 return

@@ -17,6 +17,10 @@ def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
         return [_inlined(each, definitions) for each in schema]
     if not isinstance(schema, dict):
         return schema
+    beside = {key: _inlined(value, definitions) for key, value in schema.items() if key != "$ref"}
+    # Which of its alternatives is meant each of them says itself, and the definitions that this points to are gone.
+    if isinstance(beside.get("discriminator"), dict):
+        beside["discriminator"].pop("mapping", None)
     if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {key: _inlined(value, definitions) for key, value in schema.items()}
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions) | beside
+    return beside

@@ -3,12 +3,15 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 
 from fastapi import Query
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from .errors import Invalid
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
 
 T = TypeVar("T")
 Key = TypeVar("Key")
@@ -30,7 +33,7 @@ class Page(BaseModel, Generic[T]):
 class Keyset(Generic[Key]):
     """Cursors over the columns that a list is ordered by, e.g. `Keyset(tuple[datetime, UUID])`."""
 
-    def __init__(self, key: type[Key]) -> None:
+    def __init__(self, key: "TypeForm[Key]") -> None:
         self._key = TypeAdapter(key)
 
     def write(self, key: Key) -> str:

@@ -4,11 +4,13 @@ import asyncio
 import random
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any, Final
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .broker import Broker, Message, NotConfirmed
+from .broker.patience import happens
 from .db import Database
 from .errors import Unavailable
 from .failpoints import failpoint
@@ -25,16 +27,17 @@ _SENT = text("UPDATE outbox SET sent_at = now() WHERE id = ANY(:ids)")
 _DELAYED = text(
     """
     UPDATE outbox SET attempts = attempts + 1,
-        next_attempt_at = now() + least(interval '1 second' * power(2, least(attempts, 10)), interval '1 minute')
+        next_attempt_at = now() + least(interval '200 ms' * power(2, least(attempts, 10)), interval '1 minute')
     WHERE id = ANY(:ids)
     """
 )
+_PATIENCE: Final = 3
 
 log = logger("relay")
 
 
-class BrokerAway(Exception):
-    """Nothing of a batch was confirmed: the rows stay as they are, in their order."""
+class NothingConfirmed(Exception):
+    """The broker may be away: the rows of the batch stay as they are, in their order."""
 
 
 class Relay:
@@ -48,72 +51,76 @@ class Relay:
         self._telemetry = telemetry
         self._batch = batch
         self._look_every = look_every.total_seconds()
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._failures = 0
 
     async def run(self) -> None:
-        failures = 0
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._database.outbox_filled.clear()
-            try:
-                taken = await self.send_batch()
-                failures = 0
-            except (BrokerAway, Unavailable) as error:
-                failures += 1
-                log.warning("relay_waits", reason=str(error), failures=failures)
-                await self._pause(min(5.0, 0.1 * 2**failures) * random.uniform(0.8, 1.2))
-                continue
-            except Exception:
-                failures += 1
-                log.exception("relay_failed", failures=failures)
-                await self._pause(min(5.0, 0.1 * 2**failures))
-                continue
-            if taken < self._batch:
-                await self._pause(self._look_every)
+            taken = await self._try_batch()
+            if taken is None:
+                # New events do not shorten this wait: they would not get through either.
+                await happens(self._stopping, min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.8, 1.2))
+            elif taken < self._batch:
+                await happens(self._database.outbox_filled, self._look_every)
 
     def stop(self) -> None:
         """What is being sent is finished; `run` returns after it."""
-        self._stopping = True
+        self._stopping.set()
         self._database.outbox_filled.set()
 
     async def send_batch(self) -> int:
         async with self._database.begin() as session:
             rows = (await session.execute(_WAITING, {"batch": self._batch})).all()
-            if not rows:
-                return 0
-            results = await self._broker.publish(
-                [
-                    Message(
-                        id=str(row.event_id),
-                        routing_key=row.event_type,
-                        body=row.body.encode(),
-                        exchange=row.exchange,
-                        traceparent=row.traceparent,
-                        mandatory=row.mandatory,
-                    )
-                    for row in rows
-                ]
-            )
-            await failpoint("chassis.relay.sent")
-            await self._mark(session, [row.id for row in rows], results)
+            if rows:
+                results = await self._broker.publish([_message(row) for row in rows])
+                await failpoint("chassis.relay.sent")
+                await self._mark(session, [row.id for row in rows], results)
+            else:
+                self._failures = 0
         return len(rows)
 
+    async def _try_batch(self) -> int | None:
+        try:
+            return await self.send_batch()
+        except (NothingConfirmed, Unavailable) as error:
+            log.warning("relay_waits", reason=str(error), failures=self._failures + 1)
+        except Exception:
+            log.exception("relay_failed", failures=self._failures + 1)
+        self._failures += 1
+        return None
+
     async def _mark(self, session: AsyncSession, ids: Sequence[int], results: Sequence[Exception | None]) -> None:
-        sent = [id for id, result in zip(ids, results, strict=True) if result is None]
-        if not sent and all(isinstance(result, NotConfirmed) for result in results):
-            raise BrokerAway(str(results[0]))
-        unroutable = [
-            id for id, result in zip(ids, results, strict=True) if result and not isinstance(result, NotConfirmed)
-        ]
+        outcomes = list(zip(ids, results, strict=True))
+        sent = [id for id, result in outcomes if result is None]
         if sent:
+            self._failures = 0
             await session.execute(_SENT, {"ids": sent})
             self._telemetry.sent.inc(len(sent))
-        if unroutable:
-            log.warning("events_without_listener", count=len(unroutable), reason=str(next(filter(None, results))))
-            await session.execute(_DELAYED, {"ids": unroutable})
+        elif all(isinstance(result, NotConfirmed) for result in results) and not await self._refuses_just_these():
+            raise NothingConfirmed(str(results[0]))
+        if len(sent) < len(ids):
+            reason = next(str(result) for result in results if result)
+            log.warning("events_delayed", count=len(ids) - len(sent), reason=reason)
+            await session.execute(_DELAYED, {"ids": [id for id, result in outcomes if result]})
 
-    async def _pause(self, seconds: float) -> None:
+    async def _refuses_just_these(self) -> bool:
+        """A broker that is well and confirms nothing, time and again: a full queue must not hold up all the others."""
+        if self._failures < _PATIENCE:
+            return False
         try:
-            async with asyncio.timeout(seconds):
-                await self._database.outbox_filled.wait()
-        except TimeoutError:
-            pass
+            await self._broker.ready()
+        except Exception:
+            return False
+        return True
+
+
+def _message(row: Row[Any]) -> Message:
+    return Message(
+        id=str(row.event_id),
+        routing_key=row.event_type,
+        body=row.body.encode(),
+        exchange=row.exchange,
+        traceparent=row.traceparent,
+        mandatory=row.mandatory,
+    )

@@ -1,24 +1,26 @@
 """What a service is: what it serves, reacts to and runs; made here into an application with a beginning and an end."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import text
 
 from .auth import Auth
 from .broker import Broker, Subscription
+from .broker.patience import finish
+from .broker.rabbit import end_process
 from .consumer import Consumer, Reactions
 from .db import Database, migrate
 from .edge import install
 from .errors import Unavailable
+from .health import health
 from .jobs import Clock, Job
 from .relay import Relay
 from .retention import retention_job
@@ -30,8 +32,10 @@ T = TypeVar("T")
 log = logger("service")
 
 # Without a worker in the API's process nobody wakes the relay on commit, so it looks by itself, this often.
-_LOOK_ALONE = timedelta(milliseconds=20)
-_LOOK_BESIDE = timedelta(milliseconds=500)
+_LOOK_ALONE: Final = timedelta(milliseconds=20)
+_LOOK_BESIDE: Final = timedelta(milliseconds=500)
+# Requests have had their time before: together they must not take longer than a process has to end.
+_FINISH_WITHIN: Final = timedelta(seconds=3)
 
 
 class Closing(Protocol):
@@ -76,10 +80,9 @@ class Service:
         app.state.auth = self.auth
         app.state.provided = {type(thing): thing for thing in self.provides}
         install(app, telemetry=self.telemetry)
-        app.include_router(_health(self))
-        if self.role != "worker":
-            for router in self.routers:
-                app.include_router(router)
+        app.include_router(health([self.database.ready, *([] if self.role == "api" else [self._broker_ready])]))
+        for router in self.routers if self.role != "worker" else ():
+            app.include_router(router)
         return app
 
     @asynccontextmanager
@@ -101,18 +104,19 @@ class Service:
         relay = Relay(self.database, self.broker, self.telemetry, look_every=look_every)
         clock = Clock(self.database, [*self.jobs, *self._own_jobs()], self.telemetry)
         consuming = await self.broker.subscribe(self.subscription, self.consumer.handle) if self.reactions else None
+        stopping = asyncio.Event()
         running = [
-            asyncio.create_task(relay.run(), name=f"{self.name} relay"),
-            asyncio.create_task(clock.run(), name=f"{self.name} clock"),
+            _watched(relay.run(), f"{self.name} relay", stopping),
+            _watched(clock.run(), f"{self.name} clock", stopping),
         ]
         try:
             yield
         finally:
-            if consuming:
-                await consuming.stop()
+            stopping.set()
             clock.stop()
             relay.stop()
-            await _finish(running, within=timedelta(seconds=6))
+            ending = [finish(task, _FINISH_WITHIN) for task in running]
+            await asyncio.gather(*ending, *([consuming.stop()] if consuming else []))
 
     def _own_jobs(self) -> list[Job]:
         return [
@@ -128,6 +132,12 @@ class Service:
         self.telemetry.outbox_age.set(row.age)
         self.telemetry.parked_waiting.set(row.parked)
 
+    async def _broker_ready(self) -> None:
+        try:
+            await self.broker.ready()
+        except Exception as error:
+            raise Unavailable("The message broker cannot be reached.") from error
+
 
 _BACKLOG = text(
     """
@@ -136,14 +146,6 @@ _BACKLOG = text(
     FROM outbox WHERE sent_at IS NULL
     """
 )
-
-
-async def _finish(tasks: Sequence[asyncio.Task[None]], within: timedelta) -> None:
-    _, late = await asyncio.wait(tasks, timeout=within.total_seconds())
-    for task in late:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def provided(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
@@ -156,32 +158,15 @@ def provided(kind: type[T]) -> Callable[[Request], Awaitable[T]]:
     return find
 
 
-def _health(service: Service) -> APIRouter:
-    router = APIRouter(tags=["health"])
-    checked_until = 0.0
+def _watched(work: Coroutine[Any, Any, None], name: str, stopping: asyncio.Event) -> asyncio.Task[None]:
+    """A process without it would look well and do nothing: it ends, and its supervisor starts another."""
 
-    @router.get("/livez")
-    async def live() -> dict[str, str]:
-        return {"status": "ok"}
+    def ended(task: asyncio.Task[None]) -> None:
+        if not stopping.is_set():
+            reason = "cancelled" if task.cancelled() else repr(task.exception())
+            log.critical("work_ended", work=name, reason=reason)
+            end_process(name)
 
-    @router.get("/readyz")
-    async def ready() -> dict[str, str]:
-        nonlocal checked_until
-        # Probes come from many sides; one answer a second is fresh enough.
-        if time.monotonic() >= checked_until:
-            async with asyncio.timeout(5):
-                await service.database.ready()
-                await _broker_ready(service)
-            checked_until = time.monotonic() + 1
-        return {"status": "ok"}
-
-    return router
-
-
-async def _broker_ready(service: Service) -> None:
-    if service.role == "api":
-        return
-    try:
-        await service.broker.ready()
-    except Exception as error:
-        raise Unavailable("The message broker cannot be reached.") from error
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(ended)
+    return task

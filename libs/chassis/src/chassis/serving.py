@@ -5,7 +5,7 @@ import gc
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import uvicorn
@@ -33,25 +33,23 @@ class _Server(uvicorn.Server):
 async def serve(
     sites: Sequence[Site], stop: asyncio.Event, when_started: Callable[[], Awaitable[None]] | None = None
 ) -> None:
-    listening = [_listen(site) for site in sites]
-    servers = [_Server(_configure(site)) for site in sites]
-    running = [
-        asyncio.create_task(server.serve(sockets=[sock])) for server, sock in zip(servers, listening, strict=True)
-    ]
-    try:
-        await _started(servers, running)
-        # What was made until now lives as long as the process: the collector need not look at it again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
-        if when_started:
-            await when_started()
+    """Until `stop`, or until a site ends by itself. A port that is taken is an OSError before anything starts."""
+    with ExitStack() as listening:
+        sockets = [listening.enter_context(_listen(site)) for site in sites]
+        servers = [_Server(_configure(site)) for site in sites]
+        running = [asyncio.create_task(_run(*each)) for each in zip(servers, sockets, strict=True)]
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-    finally:
-        for server in servers:
-            server.should_exit = True
+        try:
+            if await _started(servers, running, stop):
+                _spare_the_collector()
+                if when_started:
+                    await when_started()
+                await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            for server in servers:
+                server.should_exit = True
+            await asyncio.wait([stopping, *running])
         await asyncio.gather(*running)
 
 
@@ -78,12 +76,27 @@ def _configure(site: Site) -> uvicorn.Config:
         server_header=False,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=None,
     )
 
 
-async def _started(servers: Sequence[_Server], running: Sequence[asyncio.Task[None]]) -> None:
+async def _run(server: _Server, listening: socket.socket) -> None:
+    try:
+        await server.serve(sockets=[listening])
+    except SystemExit as end:
+        # How uvicorn says that the application failed; outside of a task it would tear down the whole loop.
+        raise NotStarted("An application did not start; see the log.") from end
+
+
+async def _started(servers: Sequence[_Server], running: Sequence[asyncio.Task[None]], stop: asyncio.Event) -> bool:
     while not all(server.started for server in servers):
-        if any(task.done() for task in running):
-            raise NotStarted("An application did not start; see the log.")
+        if stop.is_set() or any(task.done() for task in running):
+            return False
         await asyncio.sleep(0.01)
+    return True
+
+
+def _spare_the_collector() -> None:
+    # What was made until now lives as long as the process: the collector need not look at it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

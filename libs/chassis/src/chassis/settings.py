@@ -20,7 +20,6 @@ class ServiceSettings(BaseSettings):
     """The service's own private key, a JWK."""
     host: str = "127.0.0.1"
     port: int = 8000
-    metrics_port: int | None = None
     role: Role = "all"
     pool_size: int = Field(default=10, ge=2, le=100)
 

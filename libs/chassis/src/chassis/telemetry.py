@@ -72,7 +72,8 @@ def configure_logging(
         cache_logger_on_first_use=False,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending]
+        foreign_pre_chain=[_from_library, *shared],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending],
     )
     library = logging.StreamHandler(out)
     library.setFormatter(formatter)
@@ -127,6 +128,11 @@ class Telemetry:
     def exposition(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def _from_library(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    # Our own events are constant; a library's may quote anything.
+    return {**event, "component": event["_record"].name, "event": _LEAKS.sub(REDACTED, str(event["event"]))}
 
 
 def _name_trace(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -3,6 +3,8 @@
 Real spans exist only while tracing is configured or somebody listens; who listens, and to what end, is theirs (steps).
 """
 
+# ruff: noqa: PLW0603 (a switch of the whole process, looked at on every call)
+
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,16 +13,10 @@ from dataclasses import dataclass, field
 from random import getrandbits
 from typing import Final
 
-from opentelemetry import trace as otel
-from opentelemetry.context import Context as OtelContext
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
-from opentelemetry.trace import Span as OtelSpan
+from opentelemetry.sdk.trace.export import SpanExporter
+from opentelemetry.trace import Span as SentSpan
 
+from . import otlp
 from .errors import Refused
 
 HEADER: Final = "traceparent"
@@ -36,7 +32,7 @@ _VALID = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}
 
 @dataclass(slots=True)
 class Span:
-    """One piece of work in one trace, open until `ended`."""
+    """One piece of work in one trace."""
 
     name: str
     trace_id: str
@@ -45,8 +41,7 @@ class Span:
     attributes: Mapping[str, str]
     events: list[str] = field(default_factory=list)
     error: str | None = None
-    ended: bool = False
-    real: OtelSpan | None = None
+    sent: SentSpan | None = None
 
 
 active = False
@@ -54,8 +49,7 @@ active = False
 
 _listeners: list[Callable[[Span], None]] = []
 _open: dict[str, Span] = {}
-_provider: TracerProvider | None = None
-_tracer: otel.Tracer | None = None
+_sending: otlp.Sending | None = None
 
 
 def new_traceparent() -> str:
@@ -82,22 +76,27 @@ def traceparents() -> tuple[str, ...]:
     return (current,) if current else ()
 
 
-@contextmanager
-def continue_trace(header: str | None, batch: str | None = None) -> Iterator[None]:
+def continue_trace(header: str | None, batch: str | None = None) -> "working_for":
     """Goes on with the caller's trace; an absent or malformed header starts a new one."""
-    with working_for((valid(header) or new_traceparent(),) if batch is None else _read_batch(header, batch)):
-        yield
+    return working_for((valid(header) or new_traceparent(),) if batch is None else _read_batch(header, batch))
 
 
-@contextmanager
-def working_for(parents: Sequence[str]) -> Iterator[None]:
+class working_for:  # noqa: N801 (a context manager, and on the way of every request: a generator costs three times as much)
     """The work inside belongs to each of these traces."""
-    current, batch = traceparent.set(parents[0]), _batch.set(tuple(parents) if len(parents) > 1 else ())
-    try:
-        yield
-    finally:
-        traceparent.reset(current)
-        _batch.reset(batch)
+
+    __slots__ = ("_batch", "_current", "_parents")
+
+    def __init__(self, parents: Sequence[str]) -> None:
+        self._parents = parents
+
+    def __enter__(self) -> None:
+        parents = self._parents
+        self._current = traceparent.set(parents[0])
+        self._batch = _batch.set(tuple(parents) if len(parents) > 1 else ())
+
+    def __exit__(self, *_: object) -> None:
+        traceparent.reset(self._current)
+        _batch.reset(self._batch)
 
 
 def batch_context(parents: Sequence[str]) -> Context:
@@ -168,47 +167,29 @@ def listen(listener: Callable[[Span], None]) -> None:
 def unlisten(listener: Callable[[Span], None]) -> None:
     global active
     _listeners.remove(listener)
-    active = bool(_listeners) or _tracer is not None
+    active = bool(_listeners) or _sending is not None
 
 
 def configure_tracing(
     service: str, endpoint: str | None, sample_ratio: float = 0.01, *, exporter: SpanExporter | None = None
 ) -> None:
     """Sends spans to an OTLP endpoint; without one (or an exporter) nothing is made and nothing is sent."""
-    global active, _provider, _tracer
+    global active, _sending
     stop_tracing()
     if exporter is None and endpoint is not None:
-        exporter = OTLPSpanExporter(endpoint)
-    if exporter is None:
-        return
-    # By trace id and not by the caller's flag: all services decide alike, and nobody outside can make us record.
-    _provider = TracerProvider(
-        resource=Resource.create({"service.name": service}),
-        sampler=TraceIdRatioBased(sample_ratio),
-        id_generator=_Ids(),
-        shutdown_on_exit=False,
-    )
-    _provider.add_span_processor(BatchSpanProcessor(exporter))
-    _tracer = _provider.get_tracer("orderflow")
-    active = True
+        exporter = otlp.to_collector(endpoint)
+    if exporter is not None:
+        _sending = otlp.Sending(service, sample_ratio, exporter)
+        active = True
 
 
 def stop_tracing() -> None:
     """Sends what is left. Blocks for a moment: for the end of a process."""
-    global active, _provider, _tracer
-    provider, _provider, _tracer = _provider, None, None
+    global active, _sending
+    sending, _sending = _sending, None
     active = bool(_listeners)
-    if provider is not None:
-        provider.shutdown()
-
-
-class _Ids(RandomIdGenerator):
-    """Lets a root span take the trace id that the request got already."""
-
-    wanted: ContextVar[int] = ContextVar("wanted", default=0)
-
-    def generate_trace_id(self) -> int:
-        return self.wanted.get() or super().generate_trace_id()
+    if sending is not None:
+        sending.stop()
 
 
 def _read_batch(header: str | None, batch: str) -> tuple[str, ...]:
@@ -219,41 +200,24 @@ def _read_batch(header: str | None, batch: str) -> tuple[str, ...]:
 
 
 def _child(parent: str, span: Span) -> str:
-    return f"00-{span.trace_id}-{span.span_id}-{'01' if span.real and span.real.is_recording() else parent[53:]}"
+    flags = "01" if span.sent and span.sent.is_recording() else parent[53:]
+    return f"00-{span.trace_id}-{span.span_id}-{flags}"
 
 
 def _start(name: str, parent: str, attributes: Mapping[str, str]) -> Span:
     trace_id, parent_id = parent[3:35], parent[36:52]
     is_root = trace_id.startswith(parent_id)
-    real = _start_otel(name, parent, is_root, attributes) if _tracer else None
-    span_id = f"{real.get_span_context().span_id:016x}" if real else f"{getrandbits(64) or 1:016x}"
-    opened = Span(name, trace_id, span_id, None if is_root else parent_id, attributes, real=real)
-    _open[span_id] = opened
+    labels = {"service": service_name.get(), **attributes}
+    sent = _sending.start(name, parent, labels, is_root=is_root) if _sending else None
+    span_id = f"{sent.get_span_context().span_id if sent else getrandbits(64) or 1:016x}"
+    span = Span(name, trace_id, span_id, None if is_root else parent_id, attributes, sent=sent)
+    _open[span_id] = span
     for listener in _listeners:
-        listener(opened)
-    return opened
-
-
-def _start_otel(name: str, parent: str, is_root: bool, attributes: Mapping[str, str]) -> OtelSpan:
-    assert _tracer is not None
-    context = OtelContext()
-    if not is_root:
-        flags = otel.TraceFlags(int(parent[53:], 16))
-        remote = otel.SpanContext(int(parent[3:35], 16), int(parent[36:52], 16), is_remote=True, trace_flags=flags)
-        context = otel.set_span_in_context(otel.NonRecordingSpan(remote), context)
-    token = _Ids.wanted.set(int(parent[3:35], 16))
-    try:
-        return _tracer.start_span(name, context, attributes={"service": service_name.get(), **attributes})
-    finally:
-        _Ids.wanted.reset(token)
+        listener(span)
+    return span
 
 
 def _end(span: Span) -> None:
-    span.ended = True
-    _open.pop(span.span_id, None)
-    if span.real is not None:
-        if span.error is not None:
-            span.real.set_status(otel.StatusCode.ERROR, span.error)
-        for event in span.events:
-            span.real.add_event(event)
-        span.real.end()
+    del _open[span.span_id]
+    if span.sent is not None:
+        otlp.finish(span.sent, span.events, span.error)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from chassis.broker import Broker, Message, Subscription
+from chassis.broker import Broker, Message, NotReady, Subscription
 
 PLACED = "order.created"
 SHIPPED = "order.shipped"
@@ -79,8 +79,18 @@ async def until_ready(broker: Broker, within: float = 60) -> None:
         while True:
             try:
                 return await broker.ready()
-            except Exception:
+            except NotReady:
                 await asyncio.sleep(0.02)
+
+
+async def until_unready(broker: Broker, within: float = 60) -> NotReady:
+    async with asyncio.timeout(within):
+        while True:
+            try:
+                await broker.ready()
+            except NotReady as reason:
+                return reason
+            await asyncio.sleep(0.02)
 
 
 class Wire:

@@ -18,14 +18,19 @@ log = logger("broker")
 class RabbitConsumer:
     def __init__(self, link: Link, subscription: Subscription, handle: Handle) -> None:
         self.queue = subscription.queue
-        self.session: Session | None = None
         self._link = link
         self._subscription = subscription
         self._handle = handle
+        self._session: Session | None = None
         self._state = "not connected yet"
         self._tried = asyncio.Event()
         self._stopped = asyncio.Event()
         self._running = asyncio.create_task(self._run(), name=f"{self.queue} consumer")
+
+    @property
+    def session(self) -> Session | None:
+        """None while there is none alive, though a handle may still work on what the last one gave it."""
+        return None if self._session is None or self._session.over.is_set() else self._session
 
     @property
     def is_stopped(self) -> bool:
@@ -40,16 +45,18 @@ class RabbitConsumer:
         await self._tried.wait()
 
     def ready(self) -> None:
-        if self.session is None or self.has_ended:
+        session = self.session
+        if session is None or self.has_ended:
             raise NotReady(f"{self.queue}: {self._state}")
-        if not self.session.registered:
+        if not session.registered:
             raise NotReady(f"{self.queue}: the broker has cancelled the consumer")
 
     async def stop(self) -> None:
         self._stopped.set()
-        if self.session is not None:
-            self.session.end()
-            await quietly(self.session.cancel())
+        session = self.session
+        if session is not None:
+            session.end()
+            await quietly(session.cancel())
         await finish(self._running, FINISH_WITHIN)
 
     async def _run(self) -> None:
@@ -65,14 +72,14 @@ class RabbitConsumer:
 
     async def _hold_session(self) -> None:
         async with open_session(self._link, self._subscription) as session:
-            self.session = session
+            self._session = session
             self._report("consuming")
             try:
                 while batch := await session.next_batch():
                     if await hand_over(self._handle, [delivery.message for delivery in batch], session.over):
                         await session.settle(batch)
             finally:
-                self.session = None
+                self._session = None
         if not self.is_stopped:
             raise Interrupted("the channel was lost")
 

@@ -38,7 +38,7 @@ class Link:
             async with asyncio.timeout(ANSWER_WITHIN):
                 channel = connection.channel(publisher_confirms=True, on_return_raises=True)
                 await channel.initialize()
-                return channel
+        return channel
 
     @asynccontextmanager
     async def passing_channel(self) -> AsyncIterator[AbstractChannel]:

@@ -2,10 +2,5 @@
 
 from alembic import context
 
-config = context.config
-context.configure(
-    connection=config.attributes["connection"],
-    target_metadata=config.attributes["metadata"],
-    transaction_per_migration=False,
-)
+context.configure(connection=context.config.attributes["connection"])
 context.run_migrations()

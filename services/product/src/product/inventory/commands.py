@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound
+from chassis.failpoints import failpoint
 from chassis.outbox import publish_many
 from chassis.steps import step
 from contracts.product import (
@@ -72,6 +73,10 @@ _WRITE = with_arrays(
 )
 
 
+class Overtaken(Exception):
+    """Someone else wrote one of these reservations in the meantime. In a new transaction it is known: begin again."""
+
+
 @step("InventoryService", "checkAvailability")
 async def check_availability(session: AsyncSession, items: Sequence[RequestedItem]) -> Availability:
     """What a reservation of these items would be told now. It holds nothing."""
@@ -94,10 +99,10 @@ async def reserve(session: AsyncSession, wanted: Sequence[Reservation]) -> list[
         if one.reservation_id not in known:
             new.setdefault(one.reservation_id, one)
     decided = dict(zip(new, decide(list(new.values()), on_offer), strict=True))
-    written = await _write(session, decided)
-    known |= {id: decided[id] for id in written}
-    known |= await _known(session, decided.keys() - written)
-    await _publish(session, wanted, {id: decided[id] for id in written})
+    await _write(session, decided)
+    await failpoint("product.reserve.written")
+    await _publish(session, wanted, decided)
+    known |= decided
     return [known[one.reservation_id].answer(one) for one in wanted]
 
 
@@ -118,16 +123,12 @@ async def _offers(session: AsyncSession, items: Iterable[RequestedItem], *, lock
 async def _known(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Decision]:
     asked = list(ids)
     rows = await session.execute(_KNOWN, {"ids": asked}) if asked else ()
-    return {
-        row.id: Decision(ReservationState(row.state), _ITEMS.validate_json(row.answer) if row.answer else None)
-        for row in rows
-    }
+    return {row.id: Decision(ReservationState(row.state), _ITEMS.validate_python(row.answer or [])) for row in rows}
 
 
-async def _write(session: AsyncSession, decided: Mapping[UUID, Decision]) -> set[UUID]:
-    """Tells which are now stored as decided; the others were written by someone else in the meantime."""
+async def _write(session: AsyncSession, decided: Mapping[UUID, Decision]) -> None:
     if not decided:
-        return set()
+        return
     lines = [
         (id, number, product_id, quantity)
         for id, decision in decided.items()
@@ -146,17 +147,18 @@ async def _write(session: AsyncSession, decided: Mapping[UUID, Decision]) -> set
             "line_quantities": [line[3] for line in lines],
         },
     )
-    return set(written)
+    if len(written.all()) < len(decided):
+        raise Overtaken
 
 
-async def _publish(session: AsyncSession, wanted: Sequence[Reservation], written: Mapping[UUID, Decision]) -> None:
+async def _publish(session: AsyncSession, wanted: Sequence[Reservation], decided: Mapping[UUID, Decision]) -> None:
     """What is newly held; an event belongs to the trace of the one who asked for it first."""
     events = {
         id: InventoryReserved(
             reservation_id=id,
             items=[StockLine(product_id=product, quantity=count) for product, count in decision.lines().items()],
         )
-        for id, decision in written.items()
+        for id, decision in decided.items()
         if decision.state == HELD
     }
     await publish_many(

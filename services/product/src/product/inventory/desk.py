@@ -1,9 +1,12 @@
-"""Where the reservations of all requests meet, to be done in batches: a lane each for reserving, releasing and deducting."""
+"""Where the reservations of all requests meet and are done in batches: a lane each to reserve, release and deduct."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis import tracing
 from chassis.coalescer import Coalescer
@@ -11,13 +14,14 @@ from chassis.db import Database
 from chassis.failpoints import failpoint
 from contracts.product import Reservation, Reservations, ReservationView, Reserve, Settle, Settled, Settlements
 
-from .commands import reserve
+from .commands import Overtaken, reserve
 from .model import ReservationMismatch
-from .settlement import Overtaken, deduct, release
+from .settlement import deduct, release
 from .traces import with_traces
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+Command = Callable[[AsyncSession, Sequence[Item]], Awaitable[Sequence[Answer]]]
 
 
 class Desk:
@@ -43,30 +47,25 @@ class Desk:
         await asyncio.gather(self._reserving.close(), self._releasing.close(), self._deducting.close())
 
     async def _reserve(self, wanted: Sequence[Reservation]) -> Sequence[ReservationView | ReservationMismatch]:
-        async with self._database.begin() as session:
-            answers = await reserve(session, wanted)
-            await failpoint("product.reserve.written")
+        answers = await self._carry_out(reserve, wanted)
         await failpoint("product.reserve.committed")
         return answers
 
     async def _release(self, ids: Sequence[UUID]) -> Sequence[Settled]:
-        while True:
-            try:
-                async with self._database.begin() as session:
-                    answers = await release(session, ids)
-                    await failpoint("product.release.written")
-                break
-            except Overtaken:
-                continue
+        answers = await self._carry_out(release, ids)
         await failpoint("product.release.committed")
         return answers
 
     async def _deduct(self, ids: Sequence[UUID]) -> Sequence[Settled]:
-        async with self._database.begin() as session:
-            answers = await deduct(session, ids)
-            await failpoint("product.deduct.written")
+        answers = await self._carry_out(deduct, ids)
         await failpoint("product.deduct.committed")
         return answers
+
+    async def _carry_out(self, command: Command[Item, Answer], batch: Sequence[Item]) -> Sequence[Answer]:
+        while True:
+            with suppress(Overtaken):
+                async with self._database.begin() as session:
+                    return await command(session, batch)
 
 
 async def _each(lane: Coalescer[Item, Answer], items: Sequence[Item]) -> list[Answer]:

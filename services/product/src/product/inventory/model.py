@@ -1,4 +1,4 @@
-"""Stock and what is held of it: the tables, who gets what, and how a reservation may end. Rules only: no I/O, no clock."""
+"""Stock and what is held of it: the tables, who gets what, how a reservation may end. Rules only: no I/O, no clock."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ NEXT: Final[Mapping[ReservationState, frozenset[ReservationState]]] = {
     DEDUCTED: frozenset(),
 }
 
-_MOST_OF_ONE_PRODUCT = 50 * 10_000  # lines of a reservation × pieces of a line
+_MOST_OF_ONE_PRODUCT = 50 * 10_000  # lines of a reservation, pieces of a line
 
 
 class StockRow(ProductTable):
@@ -45,10 +45,6 @@ class StockRow(ProductTable):
         CheckConstraint("reserved <= on_hand", name="not_oversold"),
         {"postgresql_with": {"fillfactor": 80}},
     )
-
-    @property
-    def available(self) -> int:
-        return self.on_hand - self.reserved
 
 
 class ReservationRow(ProductTable):
@@ -102,29 +98,29 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What became of a reservation, and what was answered first; without items it was released before it was asked for."""
+    """What became of a reservation and how it was answered first: not at all, if it was released before it came."""
 
     state: ReservationState
-    items: Sequence[ReservedItem] | None
+    items: list[ReservedItem]
 
     def lines(self) -> Counter[str]:
         """How many of each product it holds."""
         lines: Counter[str] = Counter()
-        for item in self.items or ():
+        for item in self.items:
             lines[item.product_id] += item.requested
         return lines
 
     def answer(self, asked: Reservation) -> ReservationView | ReservationMismatch:
         """To whoever asks for it, for the first time or again. What was given back is not promised once more."""
-        if self.items is not None and not _same(self.items, asked.items):
+        if self.items and not _same(self.items, asked.items):
             return ReservationMismatch(asked.reservation_id)
-        items = self.items if self.items is not None and self.state != RELEASED else judge(asked.items, {}, {})
+        items = judge(asked.items, {}, {}) if self.state == RELEASED else self.items
         return view(asked.reservation_id, self.state, items)
 
 
-def view(reservation_id: UUID, state: ReservationState, items: Sequence[ReservedItem]) -> ReservationView:
+def view(reservation_id: UUID, state: ReservationState, items: list[ReservedItem]) -> ReservationView:
     return ReservationView(
-        reservation_id=reservation_id, state=state, all_available=state in (HELD, DEDUCTED), items=list(items)
+        reservation_id=reservation_id, state=state, all_available=state in (HELD, DEDUCTED), items=items
     )
 
 

@@ -1,4 +1,4 @@
-"""How reservations end: given back, or deducted because the parcel leaves. The locks are taken in the order that `commands` names."""
+"""How reservations end: given back, or deducted because the parcel leaves. `commands` says in which order to lock."""
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -9,11 +9,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, TEXT
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.failpoints import failpoint
 from chassis.outbox import publish_many
 from chassis.steps import step
 from contracts.product import InventoryDeducted, InventoryReleased, ReservationState, Settled, StockLine
 from product.db import with_arrays
 
+from .commands import Overtaken
 from .model import DEDUCTED, NEXT, RELEASED
 from .traces import with_traces
 
@@ -57,13 +59,9 @@ _SETTLE = text(
 )
 
 
-class Overtaken(Exception):
-    """A reservation came into being while its tombstone was being written: begin again, and it is known."""
-
-
 @step("InventoryService", "releaseInventory")
 async def release(session: AsyncSession, ids: Sequence[UUID]) -> list[Settled]:
-    """Gives back what is held. An id that is not known is released for good, so that its reservation holds nothing when it arrives."""
+    """Gives back what is held. An unknown id is released from now on: should it still arrive, it holds nothing."""
     states, lines = await _lock(session, set(ids), RELEASED)
     late = await _bury(session, set(ids) - states.keys())
     return await _settle(session, ids, {**states, **late}, lines, RELEASED)
@@ -79,7 +77,7 @@ async def deduct(session: AsyncSession, ids: Sequence[UUID]) -> list[Settled]:
 async def _lock(
     session: AsyncSession, ids: Collection[UUID], wanted: ReservationState
 ) -> tuple[dict[UUID, ReservationState], Lines]:
-    """What is known of the ids, and the lines of those that can become what is wanted; both and their stock stay locked."""
+    """What is known of the ids, and the lines of those that can become what is wanted; all that stays locked."""
     rows = await session.execute(_LOCK_RESERVATIONS, {"ids": list(ids)})
     states = {row.id: ReservationState(row.state) for row in rows}
     due = [id for id, state in states.items() if wanted in NEXT[state]]
@@ -119,6 +117,7 @@ async def _settle(
                 "quantities": list(sums.values()),
             },
         )
+        await failpoint("product.settle.written")
         await _publish(session, ids, lines, InventoryDeducted if wanted == DEDUCTED else InventoryReleased)
     now = {**states, **dict.fromkeys(lines, wanted)}
     return [Settled(reservation_id=id, state=now.get(id), done=now.get(id) == wanted) for id in ids]

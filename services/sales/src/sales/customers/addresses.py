@@ -1,5 +1,10 @@
 """Where an order goes when its customer does not say."""
 
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from chassis.coalescer import Coalescer
 from chassis.db import Database
 from chassis.errors import Invalid
 from chassis.steps import step
@@ -18,12 +23,23 @@ class IncompleteAddress(Invalid):
         )
 
 
-@step("OrderService", "validateShippingAddress")
-async def address_for(database: Database, customer_id: str, sent: ShippingAddress | None) -> ShippingAddress:
-    if sent is not None:
-        return sent
-    async with database.begin() as session:
-        customer = await session.get(Customer, customer_id)
-    if customer is None or customer.shipping_address is None:
-        raise IncompleteAddress
-    return ShippingAddress.model_validate(customer.shipping_address)
+class AddressBook:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._on_file: Coalescer[str, ShippingAddress | None] = Coalescer(self._look_up)
+
+    @step("OrderService", "validateShippingAddress")
+    async def address_for(self, customer_id: str, sent: ShippingAddress | None) -> ShippingAddress:
+        address = sent or await self._on_file(customer_id)
+        if address is None:
+            raise IncompleteAddress
+        return address
+
+    async def close(self) -> None:
+        await self._on_file.close()
+
+    async def _look_up(self, customer_ids: Sequence[str]) -> list[ShippingAddress | None]:
+        query = select(Customer.id, Customer.shipping_address).where(Customer.id.in_(set(customer_ids)))
+        async with self._database.begin() as session:
+            found = {id: address for id, address in (await session.execute(query)).tuples() if address is not None}
+        return [ShippingAddress.model_validate(found[id]) if id in found else None for id in customer_ids]

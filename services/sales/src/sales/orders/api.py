@@ -1,5 +1,6 @@
 """Orders over HTTP: placing one, and what its customer and the staff may see."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,14 +10,26 @@ from pydantic import AwareDatetime
 from chassis.auth import Customer, CustomerOrAdmin
 from chassis.db import Transaction
 from chassis.edge import SafeRoute, read_json, refusals
-from chassis.errors import Invalid, KeyReused, NotFound, Unavailable
+from chassis.errors import (
+    Forbidden,
+    Invalid,
+    KeyReused,
+    NotFound,
+    Overloaded,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+)
 from chassis.openapi import body_of
 from chassis.paging import DEFAULT_LIMIT, Cursor, Limit, Page
 from chassis.service import provided
 from contracts.sales import OrderStatus, OrderView, PlaceOrder, Timeline
+from sales.customers.addresses import IncompleteAddress
 
 from .placing import Placing
 from .reading import Filter, one_order, page_of_orders, timeline_of
+from .stock import InsufficientStock
 
 router = APIRouter(prefix="/api/v1/orders", tags=["orders"], route_class=SafeRoute)
 
@@ -25,12 +38,21 @@ IdempotencyKey = Annotated[
     Header(pattern=r"^[\x21-\x7e]{1,200}$", description="The same key and body get the first answer again."),
 ]
 
+# Times further out have no equivalent in UTC, where the database keeps them.
+Moment = Annotated[
+    AwareDatetime | None, Query(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 1, 1, tzinfo=UTC))
+]
+
 
 @router.post(
     "",
     status_code=201,
     response_model=None,
-    responses={201: {"model": OrderView}, **refusals(Invalid, KeyReused, Unavailable)},
+    responses={
+        201: {"model": OrderView},
+        **refusals(Invalid, InsufficientStock, IncompleteAddress, Unauthenticated, Forbidden),
+        **refusals(TooLarge, UnsupportedMedia, KeyReused, Unavailable, Overloaded),
+    },
     openapi_extra=body_of(PlaceOrder),
 )
 async def place_order(
@@ -51,8 +73,8 @@ async def list_orders(
     caller: CustomerOrAdmin,
     session: Transaction,
     status: OrderStatus | None = None,
-    created_from: Annotated[AwareDatetime | None, Query()] = None,
-    created_before: Annotated[AwareDatetime | None, Query()] = None,
+    created_from: Moment = None,
+    created_before: Moment = None,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
 ) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, TEXT
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, INTEGER, TEXT
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 
 from chassis.coalescer import Coalescer
@@ -64,13 +64,30 @@ _TAKE_OVER = text(
     WHERE id = :id AND state = 'open' AND lease_until < now() RETURNING id
     """
 )
-_LET_GO = text("UPDATE attempts SET lease_until = now() WHERE id = :id AND state = 'open'")
+# A row that is locked is being answered or undone right now: there is nothing to let go, and nothing to wait for.
+_LET_GO = text(
+    """
+    WITH open AS (
+        SELECT id FROM attempts WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    UPDATE attempts SET lease_until = now() FROM open WHERE attempts.id = open.id AND attempts.state = 'open'
+    """
+).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 _REFUSE = text(
     """
-    UPDATE attempts SET state = 'refused', answer_status = 400, answer = refused.answer
-    FROM unnest(:ids, :answers) AS refused (id, answer) WHERE attempts.id = refused.id AND state = 'open'
+    WITH open AS (
+        SELECT id FROM attempts WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR UPDATE
+    )
+    UPDATE attempts SET state = 'refused', answer_status = refused.status, answer = refused.answer
+    FROM open JOIN unnest(:ids, :statuses, :answers) AS refused (id, status, answer) ON refused.id = open.id
+    WHERE attempts.id = open.id AND attempts.state = 'open'
     """
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)), bindparam("answers", type_=ARRAY(TEXT)))
+).bindparams(
+    bindparam("ids", type_=ARRAY(PG_UUID)),
+    bindparam("statuses", type_=ARRAY(INTEGER)),
+    bindparam("answers", type_=ARRAY(TEXT)),
+)
+_ANSWER = text("SELECT answer_status, answer FROM attempts WHERE id = :id AND answer IS NOT NULL")
 
 
 class Attempts:
@@ -78,21 +95,24 @@ class Attempts:
         self._database = database
         self.claim: Coalescer[Request, Attempt] = Coalescer(self._claim)
         """Writes an attempt down, or finds the one that has its key."""
-        self.refuse: Coalescer[tuple[UUID, str], None] = Coalescer(self._refuse)
+        self.refuse: Coalescer[tuple[UUID, int, str], None] = Coalescer(self._refuse)
         """Keeps the refusal as the attempt's answer."""
+        self.let_go: Coalescer[UUID, None] = Coalescer(self._let_go)
+        """Ends its lease."""
 
     async def take_over(self, attempt_id: UUID) -> bool:
         async with self._database.begin() as session:
             return await session.scalar(_TAKE_OVER, {"id": attempt_id, "lease": LEASE}) is not None
 
-    async def let_go(self, attempt_id: UUID) -> None:
-        """A retry may go on with it at once; without one the sweep undoes it."""
+    async def answer_of(self, attempt_id: UUID) -> tuple[int, str] | None:
         async with self._database.begin() as session:
-            await session.execute(_LET_GO, {"id": attempt_id})
+            row = (await session.execute(_ANSWER, {"id": attempt_id})).one_or_none()
+        return (row.answer_status, row.answer) if row else None
 
     async def close(self) -> None:
         await self.claim.close()
         await self.refuse.close()
+        await self.let_go.close()
 
     async def _claim(self, requests: Sequence[Request]) -> list[Attempt]:
         ids = [uuid7() for _ in requests]
@@ -126,8 +146,13 @@ class Attempts:
             attempts.append(Attempt(row.id, is_ours=False, same_request=same, lapsed=row.lapsed, answer=answer))
         return attempts
 
-    async def _refuse(self, refusals: Sequence[tuple[UUID, str]]) -> list[None]:
+    async def _refuse(self, refusals: Sequence[tuple[UUID, int, str]]) -> list[None]:
+        ids, statuses, answers = (list(column) for column in zip(*refusals, strict=True))
         async with self._database.begin() as session:
-            ids, answers = [id for id, _ in refusals], [answer for _, answer in refusals]
-            await session.execute(_REFUSE, {"ids": ids, "answers": answers})
+            await session.execute(_REFUSE, {"ids": ids, "statuses": statuses, "answers": answers})
         return [None] * len(refusals)
+
+    async def _let_go(self, ids: Sequence[UUID]) -> list[None]:
+        async with self._database.begin() as session:
+            await session.execute(_LET_GO, {"ids": list(ids)})
+        return [None] * len(ids)

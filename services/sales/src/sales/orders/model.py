@@ -45,8 +45,25 @@ class OrderTooLarge(Invalid):
         )
 
 
+class MixedCurrencies(Invalid):
+    """There is no sum of what is priced in different currencies; no order was made."""
+
+    def __init__(self) -> None:
+        message = "The items are priced in different currencies; order them apart."
+        super().__init__(message, [{"field": "items", "message": message}])
+
+
 class TooEarly(Exception):
     """A report that skips a step: its predecessor is still on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who or which event wants a change, and when it was asked for."""
+
+    actor: str
+    now: datetime
+    event_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +127,15 @@ class Order:
         if self.total > MAX_MINOR_UNITS:
             raise OrderTooLarge
 
-    def ship(self, origin: "Origin", *, tracking_number: str | None, carrier: str | None, at: datetime) -> None:
+    def ship(self, origin: Origin, *, tracking_number: str | None, carrier: str | None, at: datetime) -> None:
         self._become(SHIPPED, origin)
         self.tracking_number, self.carrier, self.shipped_at = tracking_number, carrier, at
 
-    def deliver(self, origin: "Origin", *, at: datetime, location: str | None) -> None:
+    def deliver(self, origin: Origin, *, at: datetime, location: str | None) -> None:
         self._become(DELIVERED, origin)
         self.delivered_at, self.delivery_location = at, location
 
-    def hears_of(self, reported: OrderStatus, origin: "Origin") -> bool:
+    def hears_of(self, reported: OrderStatus, origin: Origin) -> bool:
         """Whether a report is news: a repetition is not, and an older or impossible one is recorded as refused."""
         if reported == self.status:
             return False
@@ -127,26 +144,19 @@ class Order:
         if reported in _reachable(self.status):
             raise TooEarly(f"The order is {self.status}; what comes before {reported} has not been heard of yet.")
         is_old = self.status in _reachable(reported)
-        reason = (
-            f"The order is {self.status} already." if is_old else str(InvalidStatusTransition(self.status, reported))
-        )
-        self.changes.append(Change(origin.now, "refused", self.status, reported, origin.actor, origin.event_id, reason))
+        self.refuse(reported, origin, f"The order is {self.status} already." if is_old else None)
         return False
 
-    def _become(self, status: OrderStatus, origin: "Origin") -> None:
+    def refuse(self, wanted: OrderStatus, origin: Origin, reason: str | None = None) -> None:
+        """Leaves it as it is, and says so in the timeline."""
+        why = reason or str(InvalidStatusTransition(self.status, wanted))
+        self.changes.append(Change(origin.now, "refused", self.status, wanted, origin.actor, origin.event_id, why))
+
+    def _become(self, status: OrderStatus, origin: Origin) -> None:
         if status not in NEXT[self.status]:
             raise InvalidStatusTransition(self.status, status)
         self.changes.append(Change(origin.now, "changed", self.status, status, origin.actor, origin.event_id))
         self.status, self.updated_at = status, origin.now
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Who or which event wants a change, and when it was asked for."""
-
-    actor: str
-    now: datetime
-    event_id: str | None = None
 
 
 def _reachable(status: OrderStatus) -> set[OrderStatus]:

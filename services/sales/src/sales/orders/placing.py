@@ -3,34 +3,35 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from chassis.coalescer import Coalescer
 from chassis.db import Database
-from chassis.errors import Invalid, KeyReused, Unavailable
+from chassis.errors import KeyReused, Unavailable
 from chassis.failpoints import failpoint
-from chassis.ids import uuid7
 from chassis.outbox import publish
-from chassis.refusals import envelope
+from chassis.refusals import envelope, status_of
 from chassis.steps import step
+from chassis.telemetry import logger
 from chassis.tracing import traceparents
-from contracts.product import RequestedItem, Reservation, ReservationState, ReservationView
-from contracts.sales import OrderCreated, OrderedItem, OrderItem, OrderStatus, PlaceOrder, ShippingAddress
-from contracts.text import MAX_QUANTITY
-from sales.customers.addresses import address_for
+from contracts.product import ReservationState, ReservationView
+from contracts.sales import PlaceOrder
+from sales.customers.addresses import AddressBook
 
 from .attempts import Attempt, Attempts, Request
-from .model import Order, OrderLine
+from .drafting import Wanted, add_up, created, draft
+from .model import Order
 from .reading import view
-from .stock import Stock
+from .stock import InsufficientStock, Stock
 from .writing import create_orders
 
 _LONGEST: Final = timedelta(seconds=10)
 _FIRST_LOOK, _LATER_LOOKS = 0.02, 0.2
+
+log = logger("placing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,30 @@ class Answer:
 class Placing:
     def __init__(self, database: Database, stock: Stock) -> None:
         self._database = database
+        self._addresses = AddressBook(database)
         self._stock = stock
         self._attempts = Attempts(database)
         self._create_order: Coalescer[tuple[Order, str], bool] = Coalescer(self._create_orders)
 
     @step("OrderService", "placeOrder")
     async def place(self, customer_id: str, order: PlaceOrder, key: str | None) -> Answer:
-        items = add_up(order.items)
-        address = await address_for(self._database, customer_id, order.shipping_address)
+        add_up(order.items)
         request = Request(customer_id, key, hashlib.sha256(order.model_dump_json().encode()).digest())
         try:
             async with asyncio.timeout(_LONGEST.total_seconds()):
+                address = await self._addresses.address_for(customer_id, order.shipping_address)
                 found = await self._claim(request)
                 if isinstance(found, Answer):
                     return found
-                await failpoint("sales.order.attempted")
-                return await self._pursue(found.id, customer_id, order.note, items, address)
+                return await self._pursue(found.id, Wanted(customer_id, order.items, address, order.note))
         except TimeoutError:
             raise Unavailable("The order could not be placed in time. Please try again with the same key.") from None
 
     async def close(self) -> None:
-        await self._attempts.close()
+        await self._addresses.close()
         await self._stock.close()
         await self._create_order.close()
+        await self._attempts.close()
 
     async def _claim(self, request: Request) -> Attempt | Answer:
         """An attempt of our own, or the answer that the key has; while another request has it we wait for that."""
@@ -85,115 +87,57 @@ class Placing:
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LATER_LOOKS)
 
-    async def _pursue(
-        self, attempt_id: UUID, customer_id: str, note: str | None, items: Sequence[OrderItem], address: ShippingAddress
-    ) -> Answer:
+    async def _pursue(self, attempt_id: UUID, wanted: Wanted) -> Answer:
         try:
-            requested = [RequestedItem(**dict(item)) for item in items]
-            reservation = await self._stock.reserve(Reservation(reservation_id=attempt_id, items=requested))
+            await failpoint("sales.order.attempted")
+            reservation = await self._stock.reserve(wanted.reservation(attempt_id))
             await failpoint("sales.order.reserved")
-            if reservation.state == ReservationState.REFUSED:
-                return await self._refuse(attempt_id, reservation)
-            if reservation.state != ReservationState.HELD:
-                raise Unavailable("The order took too long and its stock was given back. Please try again.")
-            order = _order(customer_id, note, address, reservation)
-            order.check_total()
-            answer = view(order).model_dump_json()
-            if not await self._create_order((order, answer)):
-                raise Unavailable("The order took too long and was given up. Please try again.")
-        except Exception:
-            # A retry with the same key may go on from here at once; without one the sweep gives the stock back.
-            with suppress(Unavailable):
-                await self._attempts.let_go(attempt_id)
+            match reservation.state:
+                case ReservationState.HELD:
+                    answer = await self._create(attempt_id, draft(wanted, reservation))
+                case ReservationState.REFUSED:
+                    answer = await self._refuse(attempt_id, wanted, reservation)
+                case _:
+                    raise Unavailable("The order took too long and its stock was given back. Please try again.")
+        except (Exception, asyncio.CancelledError):
+            await self._let_go(attempt_id)
             raise
-        await failpoint("sales.order.created")
-        return Answer(201, answer)
+        await failpoint("sales.order.answered")
+        return answer
 
-    async def _refuse(self, attempt_id: UUID, reservation: ReservationView) -> Answer:
-        short = [
-            {
-                "field": f"items.{number}.quantity",
-                "message": f"{item.available} available, {item.requested} asked for.",
-                **item.model_dump(mode="json", include=_SHOWN, exclude_none=True),
-            }
-            for number, item in enumerate(reservation.items)
-            if not item.is_available
-        ]
-        response = envelope(400, "INSUFFICIENT_STOCK", "Not all items are available; no order was made.", short)
-        body = bytes(response.body).decode()
-        await self._attempts.refuse((attempt_id, body))
-        return Answer(400, body)
+    async def _create(self, attempt_id: UUID, order: Order) -> Answer:
+        body = view(order).model_dump_json()
+        if await self._create_order((order, body)):
+            return Answer(201, body)
+        # A retry that took the attempt over was faster, or the sweep was.
+        if settled := await self._attempts.answer_of(attempt_id):
+            return Answer(*settled, replayed=True)
+        raise Unavailable("The order took too long and was given up. Please try again.")
+
+    async def _refuse(self, attempt_id: UUID, wanted: Wanted, reservation: ReservationView) -> Answer:
+        refused = InsufficientStock(wanted.items, reservation.items)
+        status = status_of(InsufficientStock)
+        body = bytes(envelope(status, refused.code, refused.message, refused.details).body).decode()
+        await self._attempts.refuse((attempt_id, status, body))
+        return Answer(status, body)
+
+    async def _let_go(self, attempt_id: UUID) -> None:
+        """A retry with the same key may go on from here at once; without one the sweep gives the stock back."""
+        try:
+            # Bounded, because its lease ends anyhow: the customer need not wait for this.
+            async with asyncio.timeout(1):
+                await self._attempts.let_go(attempt_id)
+        except Exception as error:
+            log.warning("attempt_kept", attempt_id=str(attempt_id), reason=f"{type(error).__name__}: {error}")
 
     @step("OrderAggregate", "createOrder")
     async def _create_orders(self, new: Sequence[tuple[Order, str]]) -> list[bool]:
         orders = [order for order, _ in new]
         async with self._database.begin() as session:
-            created = await create_orders(session, orders, [answer for _, answer in new])
+            done = await create_orders(session, orders, [answer for _, answer in new])
             for order, trace in zip(orders, traceparents(), strict=True):
-                if order.id in created:
-                    publish(session, _created(order), traceparent=trace)
+                if order.id in done:
+                    publish(session, created(order), traceparent=trace)
             await failpoint("sales.order.creating")
-        return [order.id in created for order in orders]
-
-
-_SHOWN: Final = {"product_id", "variant_id", "requested", "available", "is_available"}
-
-
-def add_up(items: Sequence[OrderItem]) -> list[OrderItem]:
-    """The same product twice is one line; the lines keep the order in which their products came first."""
-    summed: dict[tuple[str, UUID | None], int] = {}
-    for number, item in enumerate(items):
-        quantity = summed.get((item.product_id, item.variant_id), 0) + item.quantity
-        if quantity > MAX_QUANTITY:
-            detail = {"field": f"items.{number}.quantity", "message": f"This must be at most {MAX_QUANTITY} in all."}
-            raise Invalid("The request is not valid. The details say why.", [detail])
-        summed[item.product_id, item.variant_id] = quantity
-    return [
-        OrderItem(product_id=product_id, variant_id=variant_id, quantity=quantity)
-        for (product_id, variant_id), quantity in summed.items()
-    ]
-
-
-def _order(customer_id: str, note: str | None, address: ShippingAddress, reservation: ReservationView) -> Order:
-    lines = [
-        OrderLine(item.product_id, item.variant_id, item.name or item.product_id, item.requested, item.unit_price or 0)
-        for item in reservation.items
-    ]
-    now = datetime.now(UTC)
-    return Order(
-        id=uuid7(),
-        customer_id=customer_id,
-        status=OrderStatus.PENDING_SHIPMENT,
-        reservation_id=reservation.reservation_id,
-        lines=lines,
-        subtotal=sum(line.subtotal for line in lines),
-        shipping_cost=0,
-        currency=reservation.items[0].currency or "",
-        shipping_address=address,
-        created_at=now,
-        updated_at=now,
-        note=note,
-    )
-
-
-def _created(order: Order) -> OrderCreated:
-    items = [
-        OrderedItem(
-            product_id=line.product_id,
-            variant_id=line.variant_id,
-            quantity=line.quantity,
-            unit_price=line.unit_price,
-        )
-        for line in order.lines
-    ]
-    return OrderCreated(
-        order_id=order.id,
-        reservation_id=order.reservation_id,
-        customer_id=order.customer_id,
-        status=order.status,
-        items=items,
-        total=order.total,
-        currency=order.currency,
-        shipping_address=order.shipping_address,
-        created_at=order.created_at,
-    )
+        await failpoint("sales.order.created")
+        return [order.id in done for order in orders]

@@ -12,7 +12,7 @@ from chassis.tracing import traceparents, working_for
 from contracts.delivery import OrderStatusUpdated
 from contracts.sales import OrderDelivered, OrderShipped, OrderStatus
 
-from .model import InvalidStatusTransition, Order, Origin, TooEarly
+from .model import Order, Origin, TooEarly
 from .writing import save_orders, take_orders
 
 
@@ -38,15 +38,16 @@ async def follow_shipments(
 
 def _follow(session: AsyncSession, order: Order, report: Received[OrderStatusUpdated]) -> None:
     origin = Origin(report.event.source, datetime.now(UTC), report.event_id)
-    if not order.hears_of(report.event.current_status, origin):
+    wanted = report.event.current_status
+    if not order.hears_of(wanted, origin):
         return
-    match report.event.current_status:
+    match wanted:
         case OrderStatus.SHIPPED:
             _ship(session, order, report, origin)
         case OrderStatus.DELIVERED:
             _deliver(session, order, report, origin)
-        case other:
-            raise InvalidStatusTransition(order.status, other)
+        case _:
+            order.refuse(wanted, origin, f"That an order is {wanted} is not for a shipment to say.")
 
 
 @step("OrderAggregate", "ship")

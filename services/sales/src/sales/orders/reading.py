@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from .tables import order_history, order_items, orders
 from .writing import as_order
 
 _newest_first = Keyset(UUID)
+_MOMENT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,13 @@ async def page_of_orders(session: AsyncSession, wanted: Filter, cursor: str | No
         query = query.where(orders.c.customer_id == wanted.customer_id)
     if wanted.status is not None:
         query = query.where(orders.c.status == wanted.status)
-    # Ids ascend with the time of creation: the id bounds let the index find the page, the times decide.
+    # Ids are made a moment after the time of creation: their bounds let the index find the page, the times decide.
     if wanted.created_from is not None:
         floor = first_uuid7_at(wanted.created_from)
         query = query.where(orders.c.id >= floor, orders.c.created_at >= wanted.created_from)
     if wanted.created_before is not None:
-        query = query.where(orders.c.created_at < wanted.created_before)
+        ceiling = first_uuid7_at(wanted.created_before + _MOMENT)
+        query = query.where(orders.c.id < ceiling, orders.c.created_at < wanted.created_before)
     if (after := _newest_first.read(cursor)) is not None:
         query = query.where(orders.c.id < after)
     rows = (await session.execute(query)).mappings().all()

@@ -1,15 +1,75 @@
 """Stock as Sales sees it: held and given back at Product, many attempts in one call."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 from uuid import UUID
 
+from pydantic import BaseModel, ValidationError
+
+from chassis import tracing
 from chassis.coalescer import Coalescer
-from chassis.errors import Unavailable
+from chassis.errors import Invalid, Unavailable
+from chassis.explain import explain
 from chassis.peer import Peer, PeerRefused
 from chassis.telemetry import logger
-from contracts.product import Reservation, Reservations, ReservationState, ReservationView, Reserve, Settle, Settlements
+from contracts.product import (
+    Reservation,
+    Reservations,
+    ReservationState,
+    ReservationView,
+    Reserve,
+    ReservedItem,
+    Settle,
+    Settlements,
+)
+from contracts.sales import OrderItem
+from contracts.text import Currency, Line, Money
+
+M = TypeVar("M", bound=BaseModel)
+Asked = tuple[Reservation, str]
+"""With the trace of the one who asks."""
+
+# The longest line is 151 bytes of JSON: this many of them, for 64 attempts, stay within the 64 kB of a body.
+_MOST_LINES: Final = 400
+# What can be the fault of a single reservation, so that the others deserve a try of their own.
+_OF_ONE: Final = {400, 409, 413}
 
 log = logger("stock")
+
+
+class InsufficientStock(Invalid):
+    """Product's answer, told in the lines of the request that it belongs to."""
+
+    code = "INSUFFICIENT_STOCK"
+
+    def __init__(self, asked: Sequence[OrderItem], answered: Sequence[ReservedItem]) -> None:
+        numbers: dict[tuple[str, UUID | None], int] = {}
+        for number, item in enumerate(asked):
+            numbers.setdefault((item.product_id, item.variant_id), number)
+        super().__init__(
+            "Not all items are available; no order was made.",
+            [
+                {
+                    "field": f"items.{numbers.get((short.product_id, short.variant_id), 0)}.quantity",
+                    "message": f"{short.available} available, {short.requested} asked for.",
+                    **short.model_dump(mode="json", include=_SHOWN, exclude_none=True),
+                }
+                for short in answered
+                if not short.is_available
+            ],
+        )
+
+
+_SHOWN: Final = {"product_id", "variant_id", "requested", "available", "is_available"}
+
+
+class PromisedItem(ReservedItem):
+    """What is held, with all that an order line is made of."""
+
+    name: Line
+    unit_price: Money
+    currency: Currency
 
 
 class Stock:
@@ -18,26 +78,89 @@ class Stock:
         self.reserve: Coalescer[Reservation, ReservationView] = Coalescer(self._reserve)
         """Holds all items of an attempt, or none; asked again it answers as the first time."""
 
-    async def release(self, reservation_ids: Sequence[UUID]) -> dict[UUID, ReservationState | None]:
+    async def release(self, reservation_ids: Sequence[UUID]) -> dict[UUID, ReservationState]:
         """Gives back what is held, also for an attempt whose hold has yet to arrive; tells what each is now."""
-        answer = await self._ask("/api/v1/reservations/releases", Settle(reservation_ids=list(reservation_ids)))
-        return {one.reservation_id: one.state for one in Settlements.model_validate(answer).reservations}
+        try:
+            settled = await self._ask("/releases", Settle(reservation_ids=list(reservation_ids)), Settlements)
+        except PeerRefused as refused:
+            raise _our_fault(refused) from refused
+        states = {one.reservation_id: one.state for one in settled.reservations if one.state is not None}
+        if not states.keys() >= set(reservation_ids):
+            raise _not_understood("A reservation was left out.")
+        return states
 
     async def close(self) -> None:
         await self.reserve.close()
         await self._product.close()
 
-    async def _reserve(self, wanted: Sequence[Reservation]) -> list[ReservationView]:
-        answer = await self._ask("/api/v1/reservations", Reserve(reservations=list(wanted)))
-        held = {one.reservation_id: one for one in Reservations.model_validate(answer).reservations}
-        return [held[one.reservation_id] for one in wanted]
+    async def _reserve(self, wanted: Sequence[Reservation]) -> list[ReservationView | Exception]:
+        asked = list(zip(wanted, tracing.traceparents(), strict=True))
+        answers = await asyncio.gather(*(self._hold(bite) for bite in _bites(asked)))
+        return [answer for each in answers for answer in each]
 
-    async def _ask(self, path: str, body: Reserve | Settle) -> object:
+    async def _hold(self, bite: Sequence[Asked]) -> list[ReservationView | Exception]:
+        wanted = [one for one, _ in bite]
         try:
-            return await self._product.post(path, body)
+            with tracing.working_for([trace for _, trace in bite]):
+                answer = await self._ask("", Reserve(reservations=wanted), Reservations)
         except PeerRefused as refused:
-            # Our own call was wrong: nothing that the customer could mend, and everything that we should hear of.
-            log.exception(
-                "product_refused", path=path, status=refused.status, code=refused.code, reason=refused.message
-            )
-            raise Unavailable("Stock cannot be checked at the moment. Please try again.") from refused
+            if len(bite) > 1 and refused.status in _OF_ONE:
+                return [answer for one in bite for answer in await self._hold([one])]
+            return [_our_fault(refused)] * len(bite)
+        except Unavailable as away:
+            # Away for all of them: asking for each alone, one after the other, would only make them wait longer.
+            return [away] * len(bite)
+        held = {one.reservation_id: one for one in answer.reservations}
+        return [_understood(one, held.get(one.reservation_id)) for one in wanted]
+
+    async def _ask(self, path: str, body: Reserve | Settle, form: type[M]) -> M:
+        try:
+            return form.model_validate(await self._product.post(f"/api/v1/reservations{path}", body))
+        except ValidationError as error:
+            raise _not_understood(explain(error.errors(include_input=False))[:5]) from None
+
+
+def promised(reservation: ReservationView) -> list[PromisedItem]:
+    return [PromisedItem.model_validate(item) for item in reservation.items]
+
+
+def _bites(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
+    """As many at once as fit into one body."""
+    bite: list[Asked] = []
+    lines = 0
+    for one in asked:
+        if bite and lines + len(one[0].items) > _MOST_LINES:
+            yield bite
+            bite, lines = [], 0
+        bite.append(one)
+        lines += len(one[0].items)
+    yield bite
+
+
+def _understood(wanted: Reservation, answered: ReservationView | None) -> ReservationView | Unavailable:
+    """An answer to something else, or without prices, is none: it would become somebody's order."""
+    try:
+        if answered is None:
+            return _not_understood("A reservation was left out.")
+        if answered.state == ReservationState.HELD:
+            said = [(item.product_id, item.variant_id, item.requested) for item in promised(answered)]
+            if said != [(item.product_id, item.variant_id, item.quantity) for item in wanted.items]:
+                return _not_understood("Other items are held.")
+    except ValidationError as error:
+        return _not_understood(explain(error.errors(include_input=False))[:5])
+    return answered
+
+
+def _our_fault(refused: PeerRefused) -> Unavailable:
+    # Nothing that the customer could mend, and everything that we should hear of.
+    log.error("product_refused", status=refused.status, code=refused.code, reason=refused.message)
+    return _unavailable()
+
+
+def _not_understood(reason: object) -> Unavailable:
+    log.error("product_not_understood", reason=reason)
+    return _unavailable()
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("Stock cannot be checked at the moment. Please try again.")

@@ -21,7 +21,8 @@ def _with_arrays(statement: str, **columns: Any) -> TextClause:
     return text(statement).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()))
 
 
-# The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more.
+# The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more. The rows are
+# locked in one order first, as two batches may share attempts: a retry takes over what another process still pursues.
 _CREATE = _with_arrays(
     """
     WITH wanted AS (
@@ -29,9 +30,12 @@ _CREATE = _with_arrays(
             :currencies, :addresses, :notes, :created, :answers)
         AS w (id, reservation_id, customer_id, status, subtotal, shipping_cost, total,
             currency, shipping_address, note, created_at, answer)
+    ), open AS (
+        SELECT id FROM attempts WHERE id = ANY(:reservation_ids) AND state = 'open' ORDER BY id FOR UPDATE
     ), placed AS (
         UPDATE attempts SET state = 'placed', order_id = wanted.id, answer_status = 201, answer = wanted.answer
-        FROM wanted WHERE attempts.id = wanted.reservation_id AND attempts.state = 'open'
+        FROM open JOIN wanted ON wanted.reservation_id = open.id
+        WHERE attempts.id = open.id AND attempts.state = 'open'
         RETURNING wanted.*
     ), new_orders AS (
         INSERT INTO orders (id, customer_id, status, reservation_id, subtotal, shipping_cost, total,

@@ -1,0 +1,194 @@
+"""`orderflow events`: what a service could not handle, for whoever must decide what becomes of it."""
+
+import asyncio
+import getpass
+import json
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
+
+from chassis import parking
+from chassis.broker import InProcessBroker
+from chassis.db import Database
+from chassis.errors import Refused
+from chassis.parking import ParkedEvent
+from chassis.settings import ServiceSettings
+
+from . import embedded, environment, fleet
+from .failure import Failure, in_short
+from .folder import Folder
+from .options import DEFAULT_FOLDER, Data
+
+ServiceName = Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help="Whose: sales, product or delivery.")]
+EventId = Annotated[str, typer.Argument(metavar="EVENT_ID", help="As `list` shows it.")]
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help="List, show, retry and drop the events that a service could not handle.",
+    epilog="The database is the one that SERVICE_DATABASE_URL names, or that of the platform in the data folder.",
+)
+
+
+@app.command(name="list")
+def list_parked(
+    service: ServiceName,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, the oldest first.")] = 100,
+    data: Data = DEFAULT_FOLDER,
+) -> None:
+    """What is parked now."""
+    events = asyncio.run(_waiting(service, data, limit))
+    if not events:
+        typer.echo(f"Nothing is parked in {service}.", err=True)
+    elif Console().is_terminal:
+        Console().print(_table(events))
+    else:
+        for event in events:
+            typer.echo("\t".join(_row(event)))
+
+
+@app.command()
+def show(service: ServiceName, event_id: EventId, data: Data = DEFAULT_FOLDER) -> None:
+    """One event: its body, why it is parked, and its trace."""
+    event = asyncio.run(_one(service, data, event_id))
+    resolved = f"{_time(event.resolved_at)} ({event.resolution})" if event.resolved_at else "no"
+    about = {
+        "id": event.event_id,
+        "type": event.event_type,
+        "attempts": event.attempts,
+        "parked": _time(event.parked_at),
+        "next attempt": _next(event),
+        "resolved": resolved,
+        "trace": event.traceparent[3:35] if event.traceparent else "unknown",
+        "error": event.error,
+    }
+    for name, value in about.items():
+        typer.echo(f"{name + ':':<14}{_printable(str(value))}")
+    typer.echo(_pretty(event.body))
+
+
+@app.command()
+def retry(
+    service: ServiceName,
+    event_id: EventId,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Undo all of it and only say what would happen.")] = False,
+    data: Data = DEFAULT_FOLDER,
+) -> None:
+    """Let the service's reaction handle a parked event now."""
+    error = asyncio.run(_retry(service, data, event_id, dry_run))
+    if error is not None:
+        raise Failure(f"{'It would fail again' if dry_run else 'It has failed again'}: {_printable(error)}")
+    typer.echo("It would be handled; nothing was changed." if dry_run else "Handled.")
+
+
+@app.command()
+def drop(
+    service: ServiceName,
+    event_id: EventId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    data: Data = DEFAULT_FOLDER,
+) -> None:
+    """Decide that a parked event is never handled; it stays on record, and so does who decided."""
+    event = asyncio.run(_one(service, data, event_id))
+    if not yes:
+        typer.confirm(f"Drop {_printable(event.event_type)} {_printable(event_id)} for good?", abort=True)
+    asyncio.run(_drop(service, data, event_id))
+    typer.echo("Dropped.")
+
+
+async def _waiting(service: fleet.Name, data: Path, limit: int) -> Sequence[ParkedEvent]:
+    async with _database(service, data) as database, database.begin() as session:
+        return await parking.waiting(session, limit)
+
+
+async def _one(service: fleet.Name, data: Path, event_id: str) -> ParkedEvent:
+    async with _database(service, data) as database, database.begin() as session:
+        event = await parking.find(session, event_id)
+    if event is None:
+        raise Failure(f"{service} has parked no event {_printable(event_id)}.")
+    return event
+
+
+async def _drop(service: fleet.Name, data: Path, event_id: str) -> None:
+    async with _database(service, data) as database, database.begin() as session:
+        await parking.drop(session, event_id, f"operator:{getpass.getuser()}", datetime.now(UTC))
+
+
+async def _retry(service: fleet.Name, data: Path, event_id: str, dry_run: bool) -> str | None:
+    # What the reaction publishes is in the outbox then: the running service sends it.
+    built = fleet.build(service, _settings(service, data), InProcessBroker())
+    async with _closing(built.database):
+        return await built.consumer.retry(event_id, dry_run=dry_run)
+
+
+def _settings(service: fleet.Name, data: Path) -> ServiceSettings:
+    if _variable(service) in os.environ:
+        return environment.read(fleet.settings_of(service))
+    folder = Folder(data)
+    return embedded.settings(service, folder.keys(), folder.connection())
+
+
+@asynccontextmanager
+async def _database(service: fleet.Name, data: Path) -> AsyncIterator[Database]:
+    url = os.environ.get(_variable(service)) or Folder(data).connection().database_urls[service]
+    database = Database(embedded.async_url(url), application_name="orderflow events")
+    async with _closing(database):
+        yield database
+
+
+@asynccontextmanager
+async def _closing(database: Database) -> AsyncIterator[None]:
+    try:
+        yield
+    except (Refused, SQLAlchemyError) as error:
+        raise Failure(in_short(error)) from error
+    finally:
+        await database.close()
+
+
+def _variable(service: fleet.Name) -> str:
+    return f"{service.upper()}_DATABASE_URL"
+
+
+def _table(events: Sequence[ParkedEvent]) -> Table:
+    table = Table()
+    for heading in ("event", "type", "attempts", "parked", "next attempt"):
+        table.add_column(heading, no_wrap=True, overflow="fold")
+    table.add_column("error", ratio=1)
+    for event in events:
+        table.add_row(*map(Text, _row(event)))
+    return table
+
+
+def _row(event: ParkedEvent) -> list[str]:
+    cells = (event.event_id, event.event_type, str(event.attempts), _time(event.parked_at), _next(event), event.error)
+    return [_printable(cell) for cell in cells]
+
+
+def _next(event: ParkedEvent) -> str:
+    return _time(event.next_attempt_at) if event.next_attempt_at else "none"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _pretty(body: bytes) -> str:
+    try:
+        return json.dumps(json.loads(body), indent=2)
+    except ValueError:
+        return _printable(body.decode(errors="replace"))
+
+
+def _printable(text: str) -> str:
+    """What came from outside must not command the terminal."""
+    return "".join(char if char.isprintable() else " " for char in text)

@@ -1,0 +1,140 @@
+"""The folder of an embedded platform: locked while it runs, with its keys and, once it answers, the way to it."""
+
+import fcntl
+import json
+import os
+import secrets
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from chassis.keys import Signer, new_keypair
+
+from .failure import Failure, in_short
+
+PEOPLE = ("customer", "warehouse", "admin")
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Keys(BaseModel):
+    """The private keys of a platform, made once."""
+
+    model_config = ConfigDict(frozen=True)
+
+    people: dict[str, Any]
+    services: dict[str, dict[str, Any]]
+    carrier_secret: str
+
+    @property
+    def trusted(self) -> str:
+        """The public halves, as what every service believes."""
+        private = [self.people, *self.services.values()]
+        return json.dumps({"keys": [{name: value for name, value in jwk.items() if name != "d"} for jwk in private]})
+
+    def people_signer(self) -> Signer:
+        return Signer(json.dumps(self.people))
+
+
+class Connection(BaseModel):
+    """How a running platform can be reached, and by whom."""
+
+    model_config = ConfigDict(frozen=True)
+
+    urls: dict[str, str]
+    tokens: dict[str, str]
+    carrier_secret: str
+    database_urls: dict[str, str]
+    manual: bool = False
+
+
+class Folder:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._keys = path / "keys.json"
+        self._connection = path / "connection.json"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Made where it is missing; nobody else may hold it meanwhile."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Failure(f"{self.path} cannot be used as data folder: {in_short(error)}.") from error
+        try:
+            self._lock(lock)
+            # A run that was killed could not remove it.
+            self.forget_connection()
+            yield
+        finally:
+            os.close(lock)
+
+    def _lock(self, file: int) -> None:
+        """The system gives it back when the process ends, however that ends."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Failure(
+                f"Another `orderflow up` runs on {self.path}. Stop it, or give this one its own folder: --data DIR."
+            ) from error
+
+    def keys(self, services: Sequence[str] = ()) -> Keys:
+        """Those of these services are made if they are missing."""
+        keys = self._read(self._keys, Keys)
+        missing = [name for name in services if keys is None or name not in keys.services]
+        if keys is not None and not missing:
+            return keys
+        made = {name: json.loads(new_keypair(name, ["service"])[0]) for name in missing}
+        if keys is None and not made:
+            raise Failure(f"There are no keys in {self.path}: `orderflow up` makes them when it starts there.")
+        keys = Keys(
+            people=keys.people if keys else json.loads(new_keypair("people", PEOPLE)[0]),
+            services={**(keys.services if keys else {}), **made},
+            carrier_secret=keys.carrier_secret if keys else _new_secret(),
+        )
+        _write_private(self._keys, keys)
+        return keys
+
+    def connection(self) -> Connection:
+        connection = self._read(self._connection, Connection)
+        if connection is None:
+            raise Failure(
+                f"No platform runs on {self.path}. Start one with `orderflow up`, or name its folder by --data."
+            )
+        return connection
+
+    def announce(self, connection: Connection) -> None:
+        _write_private(self._connection, connection)
+
+    def forget_connection(self) -> None:
+        self._connection.unlink(missing_ok=True)
+
+    def _read(self, path: Path, kind: type[M]) -> M | None:
+        try:
+            return kind.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise Failure(f"{path} cannot be read: {in_short(error)}.") from error
+        except ValidationError as error:
+            raise Failure(f"{path} is damaged. Move it away and start again: {error.error_count()} errors.") from error
+
+
+def _new_secret() -> str:
+    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+
+
+def _write_private(path: Path, content: BaseModel) -> None:
+    """Whole or not at all, and for nobody else's eyes."""
+    new = path.with_name(path.name + ".new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content.model_dump_json(indent=2) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)

@@ -1,0 +1,50 @@
+"""`orderflow token`: signs an access token for a person, as a log-in would."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+
+from chassis.keys import Signer
+
+from .failure import USAGE, Failure
+from .folder import Folder
+from .options import DEFAULT_FOLDER, Data, span
+
+Person = Literal["customer", "warehouse", "admin"]
+
+DEMO_CUSTOMER: Final = "customer_demo"
+"""The customer that Sales' seed makes."""
+
+app = typer.Typer(add_completion=False)
+
+Role = Annotated[Person, typer.Argument(metavar="ROLE", help="What its bearer may do: customer, warehouse or admin.")]
+Subject = Annotated[str | None, typer.Option(metavar="NAME", help="Its bearer.  [default: the demo customer]")]
+Lives = Annotated[
+    timedelta, typer.Option(parser=span, metavar="TIME", show_default="12h", help="How long it is valid: 30m, 12h, 7d.")
+]
+
+
+@app.command()
+def token(role: Role, subject: Subject = None, lives: Lives = timedelta(hours=12), data: Data = DEFAULT_FOLDER) -> None:
+    """Print an access token.
+
+    It is signed with ORDERFLOW_SIGNING_KEY (a JWK), or else with the key of the platform in the data folder.
+    """
+    typer.echo(person_token(_signer(data), role, lives, subject))
+
+
+def person_token(signer: Signer, role: Person, lives: timedelta, subject: str | None = None) -> str:
+    return signer.token(subject or (DEMO_CUSTOMER if role == "customer" else f"{role}_demo"), [role], lives=lives)
+
+
+def _signer(data: Path) -> Signer:
+    given = os.environ.get("ORDERFLOW_SIGNING_KEY")
+    if given is None:
+        return Folder(data).keys().people_signer()
+    try:
+        return Signer(given)
+    except Exception as error:
+        raise Failure("ORDERFLOW_SIGNING_KEY is not a private Ed25519 key as a JWK.", USAGE) from error

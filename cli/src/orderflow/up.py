@@ -1,0 +1,135 @@
+"""`orderflow up`: starts the whole platform here, says how to reach it, and takes it down again."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, get_args
+
+import psutil
+import typer
+import uvloop
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from chassis.serving import stop_on_signals
+from chassis.settings import PlatformSettings
+from chassis.telemetry import configure_logging, configure_tracing, stop_tracing
+
+from . import embedded, environment, fleet
+from .failure import USAGE, Failure
+from .folder import Connection, Folder, Keys
+from .next_steps import next_steps
+from .options import DEFAULT_FOLDER, Data
+from .postgres import own_postgres
+from .token import Person, person_token
+
+_TOKENS_LIVE = timedelta(hours=24)
+
+app = typer.Typer(add_completion=False)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    folder: Folder
+    port_base: int
+    manual: bool
+    seeded: bool
+
+
+@app.command()
+def up(
+    port_base: Annotated[
+        int, typer.Option(min=1, max=65_000, help="Sales gets the port after it, then Product, then Delivery.")
+    ] = 8000,
+    data: Data = DEFAULT_FOLDER,
+    manual: Annotated[bool, typer.Option("--manual", help="Parcels wait for people: no autopilot.")] = False,
+    seed: Annotated[bool, typer.Option(help="Put a demo catalogue and a demo customer in.")] = True,
+) -> None:
+    """Start the whole platform in this process; Ctrl-C stops it.
+
+    PostgreSQL runs in the data folder, unless DATABASE_URL names a server. Events stay in the process, unless
+    RABBITMQ_URL names a broker.
+    """
+    folder = Folder(data)
+    with folder.held():
+        uvloop.run(_run(Wanted(folder, port_base, manual, seed)))
+
+
+async def _run(wanted: Wanted) -> None:
+    stop = stop_on_signals()
+    # A terminal that is closed must not leave a database behind.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
+    surroundings = environment.platform(needs_broker=False)
+    addresses = embedded.urls(wanted.port_base)
+    embedded.check_ports(addresses)
+    keys = wanted.folder.keys(fleet.NAMES)
+    async with AsyncExitStack() as leaving:
+        _log(surroundings, wanted.folder, leaving)
+        server = await leaving.enter_async_context(_database_server(wanted.folder))
+        platform = _describe(wanted, addresses, server, keys)
+        broker = _broker(surroundings)
+        services = [fleet.build(name, embedded.settings(name, keys, platform), broker) for name in fleet.NAMES]
+        for service in services:
+            leaving.push_async_callback(service.database.close)
+        await embedded.create_databases(server)
+        await embedded.prepare(services, seeded=wanted.seeded)
+
+        async def announce() -> None:
+            if stop.is_set():
+                return
+            leaving.callback(wanted.folder.forget_connection)
+            wanted.folder.announce(platform)
+            print(next_steps(platform, wanted.folder.path, time.time() - psutil.Process().create_time()), flush=True)
+
+        await embedded.run(services, platform, broker, stop, announce)
+    print("Stopped.", flush=True)
+
+
+@asynccontextmanager
+async def _database_server(folder: Folder) -> AsyncIterator[URL]:
+    if given := os.environ.get("DATABASE_URL"):
+        yield _read_url(given)
+        return
+    place, databases = folder.path.absolute() / "postgres", [embedded.database(name) for name in fleet.NAMES]
+    async with own_postgres(place, place.with_suffix(".log"), databases) as url:
+        yield url
+
+
+def _read_url(given: str) -> URL:
+    try:
+        return make_url(given)
+    except ArgumentError as error:
+        raise Failure("DATABASE_URL is not a URL such as postgresql://user:password@host:5432.", USAGE) from error
+
+
+def _broker(surroundings: PlatformSettings) -> Broker:
+    url = surroundings.rabbitmq_url.get_secret_value()
+    return RabbitBroker(url, name="orderflow up") if url else InProcessBroker()
+
+
+def _describe(wanted: Wanted, addresses: dict[str, str], server: URL, keys: Keys) -> Connection:
+    signer = keys.people_signer()
+    return Connection(
+        urls=addresses,
+        tokens={role: person_token(signer, role, _TOKENS_LIVE) for role in get_args(Person)},
+        carrier_secret=keys.carrier_secret,
+        database_urls=embedded.database_urls(server),
+        manual=wanted.manual,
+    )
+
+
+def _log(surroundings: PlatformSettings, folder: Folder, leaving: AsyncExitStack) -> None:
+    """The terminal is for people: what the services log goes to a file, and that of the last run stays beside it."""
+    path = folder.path / "orderflow.log"
+    if path.exists():
+        path.replace(path.with_name("orderflow.log.1"))
+    # Open as long as the process lives: whatever ends last may want to say so.
+    configure_logging(surroundings.log_level, stream=path.open("w", buffering=1))
+    configure_tracing("orderflow", surroundings.otlp_endpoint, surroundings.trace_sample_ratio)
+    leaving.callback(stop_tracing)

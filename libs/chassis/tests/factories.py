@@ -1,0 +1,172 @@
+"""What the tests of the chassis are made of: two events, a reaction that leaves traces, and a database that can go away."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from chassis.broker import Message
+from chassis.consumer import Postponed, Reactions, Received
+from chassis.db import Database
+from chassis.ids import uuid7
+from chassis.outbox import publish
+from chassis.parking import ParkedEvent, find
+from chassis.tracing import traceparents
+from contracts.envelope import Envelope, Event
+from contracts.text import Text
+from libs.chassis.tests.broker.factories import Wire
+
+EFFECTS = "CREATE TABLE IF NOT EXISTS effects (name text NOT NULL, number int NOT NULL)"
+
+
+class Placed(Event):
+    event_type: ClassVar[str] = "test.placed"
+    source: ClassVar[str] = "sales-service"
+    domain_name: ClassVar[str] = "Placed"
+    heard_by: ClassVar[frozenset[str]] = frozenset({"delivery"})
+
+    number: int
+    note: Annotated[Text, Field(max_length=1000)] = ""
+
+
+class Cancelled(Event):
+    event_type: ClassVar[str] = "test.cancelled"
+    source: ClassVar[str] = "sales-service"
+    domain_name: ClassVar[str] = "Cancelled"
+
+    number: int
+
+
+class Noted(Event):
+    """What our reaction answers with."""
+
+    event_type: ClassVar[str] = "test.noted"
+    source: ClassVar[str] = "delivery-service"
+    domain_name: ClassVar[str] = "Noted"
+
+    number: int
+
+
+class Noting:
+    """A reaction: a row and an event for each number, also for those that it then postpones or fails on."""
+
+    def __init__(self, name: str = "placed") -> None:
+        self.name = name
+        self.postponed: set[int] = set()
+        self.failing: set[int] = set()
+        self.calls: list[list[int]] = []
+        self.traces: list[tuple[str, ...]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+
+    async def __call__(self, session: AsyncSession, received: Sequence[Received[Placed]]) -> list[Postponed]:
+        self.calls.append([one.event.number for one in received])
+        self.traces.append(traceparents())
+        for one in received:
+            await note(session, self.name, one.event.number)
+            publish(session, Noted(number=one.event.number))
+        await self.open.wait()
+        for one in received:
+            if one.event.number in self.failing:
+                raise ZeroDivisionError(f"cannot take {one.event.number}")
+        return [Postponed(one.event_id, "too early") for one in received if one.event.number in self.postponed]
+
+    @property
+    def reactions(self) -> Reactions:
+        return {Placed: self}
+
+
+def message(event: Event, event_id: UUID | None = None, *, traceparent: str | None = None) -> Message:
+    id = str(event_id or uuid7())
+    body = Envelope.around(event, id, datetime.now(UTC)).encode()
+    return Message(id, event.event_type, body, event.exchange(), traceparent=traceparent)
+
+
+def placed(*numbers: int) -> list[Message]:
+    return [message(Placed(number=number)) for number in numbers]
+
+
+async def note(session: AsyncSession, name: str, number: int) -> None:
+    await session.execute(text("INSERT INTO effects VALUES (:name, :number)"), {"name": name, "number": number})
+
+
+async def noted(database: Database, name: str = "placed") -> list[int]:
+    return await column(database, "SELECT number FROM effects WHERE name = :name ORDER BY number", name=name)
+
+
+async def outbox(database: Database, event_type: str = "test.noted") -> list[int]:
+    """The numbers in the events that were published, in their order."""
+    statement = "SELECT (body::jsonb -> 'data' ->> 'number')::int FROM outbox WHERE event_type = :type ORDER BY id"
+    return await column(database, statement, type=event_type)
+
+
+async def unsent(database: Database) -> int:
+    [count] = await column(database, "SELECT count(*)::int FROM outbox WHERE sent_at IS NULL")
+    return count
+
+
+async def column(database: Database, statement: str, **values: object) -> list[int]:
+    async with database.begin() as session:
+        return list(await session.scalars(text(statement), values))
+
+
+async def execute(database: Database, statement: str, **values: object) -> None:
+    async with database.begin() as session:
+        await session.execute(text(statement), values)
+
+
+async def parked(database: Database, event_id: str) -> ParkedEvent | None:
+    async with database.begin() as session:
+        return await find(session, event_id)
+
+
+async def make_due(database: Database) -> None:
+    await execute(database, "UPDATE parked_events SET next_attempt_at = now() WHERE next_attempt_at IS NOT NULL")
+
+
+async def eventually(condition: Callable[[], object], within: float = 20) -> None:
+    """`until`, for what has to be asked of the database."""
+    async with asyncio.timeout(within):
+        while not await _true(condition()):
+            await asyncio.sleep(0.01)
+
+
+async def _true(answer: object) -> bool:
+    return bool(await answer if asyncio.iscoroutine(answer) else answer)
+
+
+class DatabaseWire(Wire):
+    """A way to PostgreSQL; while it is away nobody gets through."""
+
+    def __init__(self, url: str) -> None:
+        self._target = make_url(url)
+        host = self._target.query.get("host", self._target.host or "localhost")
+        self._socket = str(host) if str(host).startswith("/") else None
+        self._is_away = False
+        super().__init__(url)
+
+    def go_away(self) -> None:
+        self._is_away = True
+        self.cut()
+
+    def come_back(self) -> None:
+        self._is_away = False
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._is_away:
+            writer.transport.abort()
+            return
+        port = self._target.port or 5432
+        there_reader, there_writer = await (
+            asyncio.open_unix_connection(f"{self._socket}/.s.PGSQL.{port}")
+            if self._socket
+            else asyncio.open_connection(self._target.host, port)
+        )
+        self._ends |= {writer, there_writer}
+        for source, sink in ((reader, there_writer), (there_reader, writer)):
+            self._pumps.add(asyncio.create_task(self._pump(source, sink)))

@@ -1,0 +1,1 @@
+"""Carriers: what they report of the parcels that they carry for us."""

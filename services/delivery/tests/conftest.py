@@ -1,0 +1,51 @@
+"""The fixtures of Delivery's tests; what they are made of stands in factories."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+import structlog
+
+from chassis import failpoints
+from chassis.telemetry import configure_logging
+from tests.harness.fixtures import FreshDatabase
+
+from .factories import Desk, FakeProduct, a_desk
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Unconfigured, structlog draws each traceback with all its variables, which takes seconds."""
+    configure_logging("INFO")
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+async def product() -> AsyncIterator[FakeProduct]:
+    async with FakeProduct().serving() as fake:
+        yield fake
+
+
+@pytest.fixture
+async def database_url(fresh_database: FreshDatabase) -> str:
+    return await fresh_database("delivery")
+
+
+@pytest.fixture
+async def desk(database_url: str, product: FakeProduct) -> AsyncIterator[Desk]:
+    async with a_desk(database_url, product) as running:
+        yield running
+
+
+@pytest.fixture
+async def second_desk(database_url: str, product: FakeProduct) -> AsyncIterator[Desk]:
+    """Another replica on the same database."""
+    async with a_desk(database_url, product) as running:
+        yield running
+
+
+@pytest.fixture
+def fails_at() -> Iterator[Callable[[str], None]]:
+    """`fails_at("delivery.dispatch.deducted")`: whoever comes there next fails."""
+    yield lambda name: failpoints.arm("test", f"{name}=raise*1")
+    failpoints.disarm()

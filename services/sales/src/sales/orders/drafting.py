@@ -1,0 +1,93 @@
+"""What an order is made of: the lines that were asked for, what Product promised for them, and where it goes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from chassis.errors import Invalid
+from chassis.explain import INVALID
+from chassis.ids import uuid7
+from contracts.product import RequestedItem, Reservation, ReservationView
+from contracts.sales import OrderCreated, OrderedItem, OrderItem, OrderStatus, ShippingAddress
+from contracts.text import MAX_QUANTITY
+
+from .model import MixedCurrencies, Order, OrderLine
+from .stock import promised
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a customer asks for, with the address that it goes to."""
+
+    customer_id: str
+    items: Sequence[OrderItem]
+    address: ShippingAddress
+    note: str | None
+
+    def reservation(self, reservation_id: UUID) -> Reservation:
+        items = [RequestedItem(**dict(item)) for item in add_up(self.items)]
+        return Reservation(reservation_id=reservation_id, items=items)
+
+
+def add_up(items: Sequence[OrderItem]) -> list[OrderItem]:
+    """The same product twice is one line; the lines keep the order in which their products came first."""
+    summed: dict[tuple[str, UUID | None], int] = {}
+    for number, item in enumerate(items):
+        quantity = summed.get((item.product_id, item.variant_id), 0) + item.quantity
+        if quantity > MAX_QUANTITY:
+            detail = {"field": f"items.{number}.quantity", "message": f"This must be at most {MAX_QUANTITY} in all."}
+            raise Invalid(INVALID, [detail])
+        summed[item.product_id, item.variant_id] = quantity
+    return [
+        OrderItem(product_id=product_id, variant_id=variant_id, quantity=quantity)
+        for (product_id, variant_id), quantity in summed.items()
+    ]
+
+
+def draft(wanted: Wanted, reservation: ReservationView) -> Order:
+    """The order that a hold becomes, at the names and prices that were promised with it."""
+    items = promised(reservation)
+    lines = [OrderLine(item.product_id, item.variant_id, item.name, item.requested, item.unit_price) for item in items]
+    if len({item.currency for item in items}) > 1:
+        raise MixedCurrencies
+    now = datetime.now(UTC)
+    order = Order(
+        id=uuid7(),
+        customer_id=wanted.customer_id,
+        status=OrderStatus.PENDING_SHIPMENT,
+        reservation_id=reservation.reservation_id,
+        lines=lines,
+        subtotal=sum(line.subtotal for line in lines),
+        shipping_cost=0,
+        currency=items[0].currency,
+        shipping_address=wanted.address,
+        created_at=now,
+        updated_at=now,
+        note=wanted.note,
+    )
+    order.check_total()
+    return order
+
+
+def created(order: Order) -> OrderCreated:
+    items = [
+        OrderedItem(
+            product_id=line.product_id,
+            variant_id=line.variant_id,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+        )
+        for line in order.lines
+    ]
+    return OrderCreated(
+        order_id=order.id,
+        reservation_id=order.reservation_id,
+        customer_id=order.customer_id,
+        status=order.status,
+        items=items,
+        total=order.total,
+        currency=order.currency,
+        shipping_address=order.shipping_address,
+        created_at=order.created_at,
+    )

@@ -1,0 +1,390 @@
+"""What the tests of Sales are made of: a Product that can be short and unwell, orders, and messages."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from aiohttp import web
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from chassis.broker import InProcessBroker, Message
+from chassis.errors import Unauthenticated
+from chassis.ids import uuid7
+from chassis.keys import KeyRing, Role, Signer, new_keypair
+from chassis.outbox import publish
+from chassis.service import Service
+from contracts.delivery import OrderStatusUpdated
+from contracts.envelope import Envelope
+from contracts.product import (
+    Reservation,
+    Reservations,
+    ReservationState,
+    ReservationView,
+    Reserve,
+    ReservedItem,
+    Settle,
+    Settled,
+    Settlements,
+)
+from contracts.sales import OrderStatus, ShippingAddress
+from sales.app import build
+from sales.orders.drafting import created
+from sales.orders.model import Order, OrderLine
+from sales.orders.placing import Placing
+from sales.orders.stock import Stock
+from sales.orders.undoing import undo_stopped_attempts
+from sales.orders.writing import create_orders
+from sales.settings import SalesSettings
+
+HELD, REFUSED, RELEASED = ReservationState.HELD, ReservationState.REFUSED, ReservationState.RELEASED
+
+ADDRESS = {
+    "name": "Grace Example",
+    "line1": "1 Compiler Street",
+    "city": "Arlington",
+    "state": "VA",
+    "postal_code": "22201",
+    "country": "US",
+}
+
+PEOPLES_KEY, PEOPLES_PUBLIC_KEY = new_keypair("people", ["customer", "warehouse", "admin"])
+SALES_KEY, SALES_PUBLIC_KEY = new_keypair("sales", ["service"])
+
+
+def token(subject: str, *roles: Role, **more: Any) -> str:
+    return Signer(PEOPLES_KEY).token(subject, roles, **more)
+
+
+def wanted(*items: tuple[str, int] | str, address: Mapping[str, Any] | None = ADDRESS, **more: Any) -> dict[str, Any]:
+    """The body of an order: `wanted("lamp", ("desk", 2))`."""
+    lines = [(item, 1) if isinstance(item, str) else item for item in items or ["lamp"]]
+    body = {"items": [{"product_id": product_id, "quantity": quantity} for product_id, quantity in lines], **more}
+    return body if address is None else {**body, "shipping_address": dict(address)}
+
+
+def an_order(
+    *,
+    order_id: UUID | None = None,
+    customer: str = "grace",
+    status: OrderStatus = OrderStatus.PENDING_SHIPMENT,
+    **more: Any,
+) -> Order:
+    now = datetime.now(UTC)
+    fields: dict[str, Any] = {
+        "id": order_id or uuid7(),
+        "customer_id": customer,
+        "status": status,
+        "reservation_id": uuid7(),
+        "lines": [OrderLine("lamp", None, "A lamp", 2, 1999)],
+        "subtotal": 3998,
+        "shipping_cost": 0,
+        "currency": "USD",
+        "shipping_address": ShippingAddress.model_validate(ADDRESS),
+        "created_at": now,
+        "updated_at": now,
+    }
+    return Order(**{**fields, **more})
+
+
+def report(
+    order_id: UUID, status: OrderStatus, *, event_id: str | None = None, at: datetime | None = None, **more: Any
+) -> Message:
+    """Delivery's word on an order, as it is on the wire."""
+    event = OrderStatusUpdated(
+        order_id=order_id, previous_status=OrderStatus.PENDING_SHIPMENT, current_status=status, **more
+    )
+    return on_the_wire(Envelope.around(event, event_id or str(uuid4()), at or datetime.now(UTC)).encode())
+
+
+def on_the_wire(body: bytes) -> Message:
+    said = json.loads(body)
+    return Message(said["event_id"], said["event_type"], body, exchange="delivery.events")
+
+
+Trouble = Callable[[web.Request, Callable[[], Awaitable[web.Response]]], Awaitable[web.Response]]
+
+
+def says(status: int, body: bytes | str | Mapping[str, Any] = b"{}", content_type: str = "application/json") -> Trouble:
+    """Answers this, whatever was asked, and does nothing."""
+
+    async def trouble(_: web.Request, __: Callable[[], Awaitable[web.Response]]) -> web.Response:
+        sent = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+        return web.Response(status=status, body=sent, content_type=content_type)
+
+    return trouble
+
+
+def does_it_late(seconds: float) -> Trouble:
+    """Nobody waits for the answer any more when it is done."""
+
+    async def trouble(_: web.Request, do: Callable[[], Awaitable[web.Response]]) -> web.Response:
+        await asyncio.sleep(seconds)
+        return await do()
+
+    return trouble
+
+
+def does_it_but(change: Callable[[dict[str, Any]], object]) -> Trouble:
+    """Answers something else than it did."""
+
+    async def trouble(_: web.Request, do: Callable[[], Awaitable[web.Response]]) -> web.Response:
+        said = json.loads((await do()).text or "{}")
+        change(said)
+        return web.json_response(said)
+
+    return trouble
+
+
+async def loses_the_answer(request: web.Request, do: Callable[[], Awaitable[web.Response]]) -> web.Response:
+    answer = await do()
+    assert request.transport is not None
+    request.transport.close()
+    return answer
+
+
+async def eventually(condition: Callable[[], object], within: float = 5) -> None:
+    for _ in range(int(within / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("It has not come about.")
+
+
+@dataclass
+class Ware:
+    stock: int
+    price: int = 1999
+    name: str = "A thing"
+    currency: str = "USD"
+
+
+class FakeProduct:
+    """Product as Sales meets it: its holds are true, its moods are scripted."""
+
+    def __init__(self) -> None:
+        self.wares = {"lamp": Ware(150, 1999, "A lamp"), "desk": Ware(50, 24900, "A desk")}
+        self.reservations: dict[UUID, ReservationView] = {}
+        self.asked: list[list[UUID]] = []
+        """Which reservations were asked for, call by call."""
+        self.waits_before_holding = 0.0
+        self._mood: Trouble | None = None
+        self._keyring = KeyRing({"keys": [SALES_PUBLIC_KEY]})
+        self._runner: web.AppRunner | None = None
+        self._port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def held(self, product_id: str = "lamp") -> int:
+        return sum(
+            item.requested
+            for reservation in self.reservations.values()
+            for item in reservation.items
+            if reservation.state == HELD and item.product_id == product_id
+        )
+
+    @contextmanager
+    def having(self, trouble: Trouble) -> Iterator[None]:
+        self._mood = trouble
+        try:
+            yield
+        finally:
+            self._mood = None
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=64 * 1024)
+        app.router.add_post("/api/v1/reservations", self._on(self._reserve))
+        app.router.add_post("/api/v1/reservations/releases", self._on(self._release))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _on(self, do: Callable[[bytes], str]) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                caller = self._keyring.verify(request.headers["Authorization"].removeprefix("Bearer "), "product")
+            except Unauthenticated:
+                return web.json_response({"error": {"code": "UNAUTHENTICATED", "message": "Who?"}}, status=401)
+            assert caller.subject == "sales"
+            body = await request.read()
+
+            async def really() -> web.Response:
+                return web.Response(text=do(body), content_type="application/json")
+
+            return await (really() if self._mood is None else self._mood(request, really))
+
+        return answer
+
+    def _reserve(self, body: bytes) -> str:
+        wanted = Reserve.model_validate_json(body).reservations
+        self.asked.append([one.reservation_id for one in wanted])
+        return Reservations(reservations=[self._hold(one) for one in wanted]).model_dump_json(exclude_none=True)
+
+    def _hold(self, wanted: Reservation) -> ReservationView:
+        if wanted.reservation_id not in self.reservations:
+            items = [self._look(item.product_id, item.quantity) for item in wanted.items]
+            all_available = all(item.is_available for item in items)
+            self.reservations[wanted.reservation_id] = ReservationView(
+                reservation_id=wanted.reservation_id,
+                state=HELD if all_available else REFUSED,
+                all_available=all_available,
+                items=items,
+            )
+        return self.reservations[wanted.reservation_id]
+
+    def _look(self, product_id: str, quantity: int) -> ReservedItem:
+        ware = self.wares.get(product_id)
+        if ware is None:
+            return ReservedItem(product_id=product_id, requested=quantity, available=0, is_available=False)
+        left = ware.stock - self.held(product_id)
+        return ReservedItem(
+            product_id=product_id,
+            requested=quantity,
+            available=left,
+            is_available=quantity <= left,
+            name=ware.name,
+            unit_price=ware.price,
+            currency=ware.currency,
+        )
+
+    def _release(self, body: bytes) -> str:
+        settled = []
+        for id in Settle.model_validate_json(body).reservation_ids:
+            now = self.reservations.get(id)
+            if now is None or now.state == HELD:
+                items = now.items if now else []
+                now = ReservationView(reservation_id=id, state=RELEASED, all_available=False, items=items)
+                self.reservations[id] = now
+            settled.append(Settled(reservation_id=id, state=now.state, done=now.state == RELEASED))
+        return Settlements(reservations=settled).model_dump_json()
+
+
+class Sales:
+    """One process of Sales, with the doors and windows that the tests look through."""
+
+    def __init__(self, service: Service, product: FakeProduct) -> None:
+        self.service = service
+        self.product = product
+        self.app = service.app()
+
+    @cached_property
+    def placing(self) -> Placing:
+        return next(thing for thing in self.service.provides if isinstance(thing, Placing))
+
+    def client(self, customer: str | None = "grace", *roles: Role, **headers: str) -> httpx.AsyncClient:
+        if customer is not None:
+            headers["Authorization"] = "Bearer " + token(customer, *(roles or ("customer",)))
+        return httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url="http://sales", headers=headers)
+
+    async def order(
+        self, body: Mapping[str, Any] | None = None, key: str | None = None, customer: str = "grace"
+    ) -> httpx.Response:
+        async with self.client(customer) as client:
+            headers = {} if key is None else {"Idempotency-Key": key}
+            return await client.post("/api/v1/orders", json=body or wanted(), headers=headers)
+
+    async def get(self, path: str, customer: str = "grace", *roles: Role, **params: Any) -> httpx.Response:
+        async with self.client(customer, *roles) as client:
+            return await client.get(f"/api/v1/orders{path}", params=params)
+
+    async def order_again_until_answered(
+        self, body: Mapping[str, Any] | None = None, key: str | None = None
+    ) -> httpx.Response:
+        """As clients do: the same request again, as long as the answer is that it may be sent again."""
+        async with asyncio.timeout(20):
+            while True:
+                answer = await self.order(body, key)
+                if answer.status_code not in (500, 503):
+                    return answer
+                await asyncio.sleep(0.1)
+
+    async def write(self, *orders: Order) -> None:
+        """Orders that stand, as if they had been placed."""
+        async with self.service.database.begin() as session:
+            for order in orders:
+                claimed = {"id": order.reservation_id, "customer": order.customer_id}
+                await session.execute(
+                    text("INSERT INTO attempts VALUES (:id, :customer, NULL, '', 'open', now(), NULL, NULL, NULL)"),
+                    claimed,
+                )
+            await create_orders(session, orders, ["{}"] * len(orders))
+            for order in orders:
+                publish(session, created(order))
+
+    async def sweep(self, after: timedelta = timedelta(0)) -> int:
+        """What the job does, with a peer of its own, that has not yet been disappointed."""
+        fresh = build(self.settings_like(), InProcessBroker())
+        placing = next(thing for thing in fresh.provides if isinstance(thing, Placing))
+        stock: Stock = placing._stock
+        try:
+            return await undo_stopped_attempts(fresh.database, stock, after)
+        finally:
+            await placing.close()
+            await fresh.database.close()
+
+    def settings_like(self) -> SalesSettings:
+        return settings(self.service.database.url, self.product)
+
+    async def leases_end(self) -> None:
+        """As if the processes that pursue the attempts had been gone for long."""
+        await self.rows(
+            "UPDATE attempts SET lease_until = now() - interval '1 second' WHERE state = 'open' RETURNING 1"
+        )
+
+    async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        async with self.service.database.begin() as session:
+            return [dict(row) for row in (await session.execute(text(statement), values)).mappings()]
+
+    async def count(self, table: str) -> int:
+        return int((await self.rows(f"SELECT count(*) FROM {table}"))[0]["count"])
+
+    async def published(self, event_type: str | None = None) -> list[dict[str, Any]]:
+        events = [json.loads(row["body"]) for row in await self.rows("SELECT body FROM outbox ORDER BY id")]
+        return [event for event in events if event_type in (None, event["event_type"])]
+
+    async def nothing_is_halfway(self) -> None:
+        """No order without its hold, no hold without its order, an event for each order."""
+        orders = await self.rows("SELECT id, reservation_id FROM orders")
+        holds = {id for id, one in self.product.reservations.items() if one.state == HELD}
+        told = [event["data"]["order_id"] for event in await self.published("order.created")]
+        unfinished = await self.rows("SELECT id FROM attempts WHERE state IN ('open', 'undoing')")
+
+        assert {order["reservation_id"] for order in orders} == holds
+        assert sorted(told) == sorted(str(order["id"]) for order in orders)
+        assert unfinished == []
+
+
+def settings(database_url: str, product: FakeProduct, **more: Any) -> SalesSettings:
+    return SalesSettings(
+        **{
+            "database_url": SecretStr(database_url),
+            "trusted_keys": json.dumps({"keys": [PEOPLES_PUBLIC_KEY, SALES_PUBLIC_KEY]}),
+            "signing_key": SecretStr(SALES_KEY),
+            "product_url": product.url,
+            "product_timeout": timedelta(seconds=0.6),
+            "role": "api",
+            **more,
+        }
+    )
+
+
+@asynccontextmanager
+async def running(database_url: str, product: FakeProduct, **more: Any) -> AsyncIterator[Sales]:
+    sales = Sales(build(settings(database_url, product, **more), InProcessBroker()), product)
+    async with sales.app.router.lifespan_context(sales.app):
+        yield sales
