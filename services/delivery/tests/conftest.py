@@ -49,3 +49,10 @@ def fails_at() -> Iterator[Callable[[str], None]]:
     """`fails_at("delivery.dispatch.deducted")`: whoever comes there next fails."""
     yield lambda name: failpoints.arm("test", f"{name}=raise*1")
     failpoints.disarm()
+
+
+@pytest.fixture
+def lingers_at() -> Iterator[Callable[[str], None]]:
+    """Whoever comes there first stays for a while, so that everybody else meets them."""
+    yield lambda name: failpoints.arm("test", f"{name}=sleep:0.3*1")
+    failpoints.disarm()

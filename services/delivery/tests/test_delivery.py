@@ -85,8 +85,11 @@ async def test_confirming_again_changes_nothing_and_tells_nobody(desk: Desk) -> 
     assert len(await desk.audited()) == 2
 
 
-async def test_of_many_confirmations_at_once_one_counts(desk: Desk, second_desk: Desk) -> None:
+async def test_of_many_confirmations_at_once_one_counts(
+    desk: Desk, second_desk: Desk, lingers_at: Callable[[str], None]
+) -> None:
     shipped = await desk.shipped()
+    lingers_at("delivery.confirm.delivered")
 
     answers = await asyncio.gather(
         *(each.confirm(shipped, {"delivery_location": f"Door {n}"}) for n in range(6) for each in (desk, second_desk))

@@ -34,6 +34,16 @@ async def test_a_dispatch_that_died_is_finished_as_it_was_written_down(
     assert {each for asked in desk.product.asked for each in asked} == {order.reservation_id}
 
 
+async def test_a_dispatch_that_died_before_it_was_written_down_was_never_begun(desk: Desk, fails_at: FailsAt) -> None:
+    ready = await desk.ready()
+    fails_at("delivery.dispatch.claiming")
+    assert (await desk.dispatch(ready, TRACKED)).status_code == 500
+
+    assert desk.product.asked == []
+    assert await desk.again(ready) == ready
+    assert (await desk.dispatch(ready, TRACKED)).status_code == 200
+
+
 async def test_an_answer_that_was_lost_after_shipping_changes_nothing(desk: Desk, fails_at: FailsAt) -> None:
     ready = await desk.ready()
     fails_at("delivery.dispatch.shipped")

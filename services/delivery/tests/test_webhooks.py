@@ -1,6 +1,7 @@
 """A carrier reports over HTTP: believed when it is signed, acted on once."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -105,8 +106,11 @@ async def test_another_carrier_may_use_the_same_id(desk: Desk) -> None:
     assert [answer.json()["result"] for answer in answers] == ["accepted", "accepted"]
 
 
-async def test_of_many_copies_at_once_one_counts(desk: Desk, second_desk: Desk) -> None:
+async def test_of_many_copies_at_once_one_counts(
+    desk: Desk, second_desk: Desk, lingers_at: Callable[[str], None]
+) -> None:
     await desk.shipped()
+    lingers_at("delivery.confirm.delivered")
 
     answers = await asyncio.gather(*(each.reports(delivered()) for _ in range(6) for each in (desk, second_desk)))
 

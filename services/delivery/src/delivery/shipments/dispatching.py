@@ -88,6 +88,7 @@ class Dispatching:
                 shipment = await take(session, shipment_id)
                 self._write_down(shipment, wanted, by)
                 await save(session, [shipment])
+                await failpoint("delivery.dispatch.claiming")
         except IntegrityError as error:
             if "uq_shipments_carrier_tracking_number" in str(error.orig):
                 raise DuplicateTrackingNumber from None
