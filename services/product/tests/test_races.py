@@ -121,13 +121,14 @@ async def test_the_same_reservation_at_two_replicas_at_once_is_held_once(
     replicas: Replicas, database: Database
 ) -> None:
     await put_on_sale(database, "mug", 1000)
-    wanted = [reservation(("mug", 1)) for _ in range(50)]
 
-    answers = await asyncio.gather(*(held(replica, each) for each in wanted for replica in (*replicas, *replicas)))
+    for _ in range(30):
+        wanted = reservation(("mug", 1))
+        first, *others = await asyncio.gather(*(held(replica, wanted) for replica in (*replicas, *replicas)))
+        assert first["state"] == "HELD"
+        assert others == [first] * 3
 
-    assert {each["state"] for each in answers} == {"HELD"}
-    assert all(answers[start] == answers[start + other] for start in range(0, 200, 4) for other in range(4))
-    assert await reserved(database) == {"mug": 50}
+    assert await reserved(database) == {"mug": 30}
     assert set((await event_counts(database)).values()) == {1}
 
 
