@@ -41,8 +41,7 @@ SalesUrl = Annotated[str | None, typer.Option(metavar="URL", help="A platform el
 Token = Annotated[str | None, typer.Option(help="A customer's token for it.")]
 Drive = Annotated[bool, typer.Option("--drive", help="Dispatch and deliver it as well, as staff would.")]
 Within = Annotated[
-    timedelta | None,
-    typer.Option(parser=span, metavar="TIME", show_default="1m, 15m when people work", help="How long to wait."),
+    str | None, typer.Option(metavar="TIME", show_default="1m, 15m when people work", help="How long to wait.")
 ]
 
 
@@ -64,7 +63,7 @@ def demo(
     within: Within = None,
 ) -> None:
     """Place an order and watch it until it is delivered."""
-    asyncio.run(_demo(_find_way(data, sales_url, token, drive), within))
+    asyncio.run(_demo(_find_way(data, sales_url, token, drive), span(within) if within else None))
 
 
 def _find_way(data: Path, sales_url: str | None, token: str | None, drive: bool) -> _Way:

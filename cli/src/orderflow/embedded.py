@@ -9,7 +9,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 import aiohttp
-from sqlalchemy import URL, make_url, text
+from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -19,11 +19,11 @@ from chassis.serving import NotStarted, Site, serve
 from chassis.settings import ServiceSettings
 
 from . import environment, fleet
+from .ending import Ending
 from .failure import Failure, in_short
 from .folder import Connection, Keys
 
 HOST: Final = "127.0.0.1"
-_DRIVER: Final = "postgresql+asyncpg"
 _ANSWER_WITHIN: Final = 30.0
 
 
@@ -46,7 +46,7 @@ def database_urls(server: URL) -> dict[str, str]:
 def settings(name: fleet.Name, keys: Keys, platform: Connection) -> ServiceSettings:
     """A service takes of these what it knows; the rest of what it can be told may stand in the environment."""
     given = {
-        "database_url": async_url(platform.database_urls[name]),
+        "database_url": platform.database_urls[name],
         "trusted_keys": keys.trusted,
         "signing_key": json.dumps(keys.services[name]),
         "host": HOST,
@@ -57,10 +57,6 @@ def settings(name: fleet.Name, keys: Keys, platform: Connection) -> ServiceSetti
         "autopilot": not platform.manual,
     }
     return environment.read(fleet.settings_of(name), **given)
-
-
-def async_url(url: str) -> str:
-    return make_url(url).set(drivername=_DRIVER).render_as_string(hide_password=False)
 
 
 def check_ports(addresses: Mapping[str, str]) -> None:
@@ -74,7 +70,7 @@ def check_ports(addresses: Mapping[str, str]) -> None:
 
 
 async def create_databases(server: URL) -> None:
-    admin = server.set(drivername=_DRIVER, database=server.database or "postgres")
+    admin = server.set(drivername=fleet.DRIVER, database=server.database or "postgres")
     engine = create_async_engine(admin, isolation_level="AUTOCOMMIT", poolclass=NullPool, connect_args={"timeout": 10})
     try:
         async with engine.connect() as connection:
@@ -105,7 +101,7 @@ async def run(
     services: Sequence[Service],
     platform: Connection,
     broker: Broker,
-    stop: asyncio.Event,
+    ending: Ending,
     when_ready: Callable[[], Awaitable[None]],
 ) -> None:
     async def announce() -> None:
@@ -114,7 +110,8 @@ async def run(
 
     sites = [Site(service.app(), HOST, urlsplit(platform.urls[service.name]).port or 0) for service in services]
     try:
-        await serve(sites, stop, announce)
+        await serve(sites, ending.begun, announce)
+        ending.was_in_order()
     except NotStarted as error:
         raise Failure(str(error)) from error
     except OSError as error:

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -140,7 +140,7 @@ def _settings(service: fleet.Name, data: Path) -> ServiceSettings:
 @asynccontextmanager
 async def _database(service: fleet.Name, data: Path) -> AsyncIterator[Database]:
     url = os.environ.get(_variable(service)) or Folder(data).connection().database_urls[service]
-    database = Database(embedded.async_url(url), application_name="orderflow events")
+    database = Database(fleet.with_driver(url), application_name="orderflow events")
     async with _closing(database):
         yield database
 
@@ -160,13 +160,25 @@ def _variable(service: fleet.Name) -> str:
 
 
 def _table(events: Sequence[ParkedEvent]) -> Table:
-    table = Table()
-    for heading in ("event", "type", "attempts", "parked", "next attempt"):
-        table.add_column(heading, no_wrap=True, overflow="fold")
-    table.add_column("error", ratio=1)
+    now = datetime.now(UTC)
+    table = Table(show_lines=True)
+    table.add_column("event, error", overflow="fold")
+    for heading in ("type", "attempts", "parked for", "again in"):
+        table.add_column(heading, no_wrap=True)
     for event in events:
-        table.add_row(*map(Text, _row(event)))
+        again = _span(event.next_attempt_at - now) if event.next_attempt_at else "never"
+        which = Text(f"{_printable(event.event_id)}\n{_printable(event.error)}")
+        kind = Text(_printable(event.event_type))
+        table.add_row(which, kind, str(event.attempts), _span(now - event.parked_at), again)
     return table
+
+
+def _span(time: timedelta) -> str:
+    seconds = max(0, round(time.total_seconds()))
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
 
 
 def _row(event: ParkedEvent) -> list[str]:

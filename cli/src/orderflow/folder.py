@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,18 +86,12 @@ class Folder:
     def keys(self, services: Sequence[str] = ()) -> Keys:
         """Those of these services are made if they are missing."""
         keys = self._read(self._keys, Keys)
-        missing = [name for name in services if keys is None or name not in keys.services]
-        if keys is not None and not missing:
-            return keys
-        made = {name: json.loads(new_keypair(name, ["service"])[0]) for name in missing}
-        if keys is None and not made:
+        if keys is None and not services:
             raise Failure(f"There are no keys in {self.path}: `orderflow up` makes them when it starts there.")
-        keys = Keys(
-            people=keys.people if keys else json.loads(new_keypair("people", PEOPLE)[0]),
-            services={**(keys.services if keys else {}), **made},
-            carrier_secret=keys.carrier_secret if keys else _new_secret(),
-        )
-        _write_private(self._keys, keys)
+        if keys is None or not set(services) <= keys.services.keys():
+            new = new_keys(services)
+            keys = keys.model_copy(update={"services": new.services | keys.services}) if keys else new
+            _write_private(self._keys, keys)
         return keys
 
     def connection(self) -> Connection:
@@ -125,8 +119,17 @@ class Folder:
             raise Failure(f"{path} is damaged. Move it away and start again: {error.error_count()} errors.") from error
 
 
-def _new_secret() -> str:
-    return "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+def new_keys(services: Iterable[str]) -> Keys:
+    return Keys(
+        people=_new_key("people", PEOPLE),
+        services={name: _new_key(name, ["service"]) for name in services},
+        carrier_secret="whsec_" + b64encode(secrets.token_bytes(32)).decode(),
+    )
+
+
+def _new_key(kid: str, roles: Sequence[str]) -> dict[str, Any]:
+    private: dict[str, Any] = json.loads(new_keypair(kid, roles)[0])
+    return private
 
 
 def _write_private(path: Path, content: BaseModel) -> None:

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from .failure import Failure
 
-COMMANDS = ("up", "demo", "token", "events", "serve")
+COMMANDS = ("up", "demo", "token", "events", "keys", "serve")
 
 
 class _Commands(TyperGroup):
@@ -31,8 +31,6 @@ class _Commands(TyperGroup):
         except Failure as failure:
             typer.echo(f"orderflow: {failure}", err=True)
             raise typer.Exit(failure.exit_code) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

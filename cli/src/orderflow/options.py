@@ -16,5 +16,5 @@ Data = Annotated[Path, typer.Option("--data", metavar="DIR", help="The platform'
 def span(text: str) -> timedelta:
     match = re.fullmatch(r"([1-9]\d{0,4})([smhd])", text)
     if match is None:
-        raise typer.BadParameter("a number and a unit, such as 90s, 30m, 12h or 7d")
+        raise typer.BadParameter(f"{text!r} is no time: give a number and a unit, such as 90s, 30m, 12h or 7d.")
     return timedelta(**{_UNITS[match[2]]: int(match[1])})

@@ -8,11 +8,12 @@ from prometheus_client import start_http_server
 
 from chassis.broker import RabbitBroker
 from chassis.service import Service
-from chassis.serving import NotStarted, Site, serve, stop_on_signals
+from chassis.serving import NotStarted, Site, serve
 from chassis.settings import PlatformSettings, Role, ServiceSettings
 from chassis.telemetry import configure_logging, configure_tracing, stop_tracing
 
 from . import environment, fleet
+from .ending import Ending
 from .failure import Failure, in_short
 
 app = typer.Typer(add_completion=False)
@@ -46,29 +47,22 @@ def serve_one(
 async def _run(
     name: fleet.Name, settings: ServiceSettings, platform: PlatformSettings, metrics_port: int | None
 ) -> None:
-    stop = stop_on_signals()
-    lost: list[str] = []
-
-    def give_up(reason: str) -> None:
-        lost.append(reason)
-        stop.set()
-
+    ending = Ending()
     url = platform.rabbitmq_url.get_secret_value()
-    broker = RabbitBroker(url, name=f"{name} {settings.role}", on_lost=give_up)
+    broker = RabbitBroker(url, name=f"{name} {settings.role}", on_lost=ending.give_up)
     service = fleet.build(name, settings, broker)
     try:
         await _prepare(service)
         if metrics_port is not None:
             _expose_metrics(service, settings.host, metrics_port)
-        await serve([Site(service.app(), settings.host, settings.port)], stop)
+        await serve([Site(service.app(), settings.host, settings.port)], ending.begun)
+        ending.was_in_order()
     except NotStarted as error:
         raise Failure(str(error)) from error
     except OSError as error:
         raise Failure(f"{name} cannot listen on {settings.host}:{settings.port}: {in_short(error)}.") from error
     finally:
         await broker.close()
-    if lost:
-        raise Failure(f"{name} no longer hears of events ({lost[0]}); it has to be started again.")
 
 
 async def _prepare(service: Service) -> None:

@@ -22,18 +22,17 @@ app = typer.Typer(add_completion=False)
 
 Role = Annotated[Person, typer.Argument(metavar="ROLE", help="What its bearer may do: customer, warehouse or admin.")]
 Subject = Annotated[str | None, typer.Option(metavar="NAME", help="Its bearer.  [default: the demo customer]")]
-Lives = Annotated[
-    timedelta, typer.Option(parser=span, metavar="TIME", show_default="12h", help="How long it is valid: 30m, 12h, 7d.")
-]
+Lives = Annotated[str, typer.Option(metavar="TIME", help="How long it is valid: 30m, 12h, 7d.")]
 
 
 @app.command()
-def token(role: Role, subject: Subject = None, lives: Lives = timedelta(hours=12), data: Data = DEFAULT_FOLDER) -> None:
+def token(role: Role, subject: Subject = None, lives: Lives = "12h", data: Data = DEFAULT_FOLDER) -> None:
     """Print an access token.
 
     It is signed with ORDERFLOW_SIGNING_KEY (a JWK), or else with the key of the platform in the data folder.
     """
-    typer.echo(person_token(_signer(data), role, lives, subject))
+    life = span(lives)
+    typer.echo(person_token(_signer(data), role, life, subject))
 
 
 def person_token(signer: Signer, role: Person, lives: timedelta, subject: str | None = None) -> str:

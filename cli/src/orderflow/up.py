@@ -1,8 +1,6 @@
 """`orderflow up`: starts the whole platform here, says how to reach it, and takes it down again."""
 
-import asyncio
 import os
-import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,15 +12,13 @@ import psutil
 import typer
 import uvloop
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
 
 from chassis.broker import Broker, InProcessBroker, RabbitBroker
-from chassis.serving import stop_on_signals
 from chassis.settings import PlatformSettings
 from chassis.telemetry import configure_logging, configure_tracing, stop_tracing
 
 from . import embedded, environment, fleet
-from .failure import USAGE, Failure
+from .ending import Ending
 from .folder import Connection, Folder, Keys
 from .next_steps import next_steps
 from .options import DEFAULT_FOLDER, Data
@@ -62,9 +58,7 @@ def up(
 
 
 async def _run(wanted: Wanted) -> None:
-    stop = stop_on_signals()
-    # A terminal that is closed must not leave a database behind.
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stop.set)
+    ending = Ending()
     surroundings = environment.platform(needs_broker=False)
     addresses = embedded.urls(wanted.port_base)
     embedded.check_ports(addresses)
@@ -73,7 +67,7 @@ async def _run(wanted: Wanted) -> None:
         _log(surroundings, wanted.folder, leaving)
         server = await leaving.enter_async_context(_database_server(wanted.folder))
         platform = _describe(wanted, addresses, server, keys)
-        broker = _broker(surroundings)
+        broker = _broker(surroundings, ending)
         services = [fleet.build(name, embedded.settings(name, keys, platform), broker) for name in fleet.NAMES]
         for service in services:
             leaving.push_async_callback(service.database.close)
@@ -81,36 +75,29 @@ async def _run(wanted: Wanted) -> None:
         await embedded.prepare(services, seeded=wanted.seeded)
 
         async def announce() -> None:
-            if stop.is_set():
+            if ending.begun.is_set():
                 return
             leaving.callback(wanted.folder.forget_connection)
             wanted.folder.announce(platform)
             print(next_steps(platform, wanted.folder.path, time.time() - psutil.Process().create_time()), flush=True)
 
-        await embedded.run(services, platform, broker, stop, announce)
+        await embedded.run(services, platform, broker, ending, announce)
     print("Stopped.", flush=True)
 
 
 @asynccontextmanager
 async def _database_server(folder: Folder) -> AsyncIterator[URL]:
     if given := os.environ.get("DATABASE_URL"):
-        yield _read_url(given)
+        yield make_url(fleet.with_driver(given))
         return
     place, databases = folder.path.absolute() / "postgres", [embedded.database(name) for name in fleet.NAMES]
     async with own_postgres(place, place.with_suffix(".log"), databases) as url:
         yield url
 
 
-def _read_url(given: str) -> URL:
-    try:
-        return make_url(given)
-    except ArgumentError as error:
-        raise Failure("DATABASE_URL is not a URL such as postgresql://user:password@host:5432.", USAGE) from error
-
-
-def _broker(surroundings: PlatformSettings) -> Broker:
+def _broker(surroundings: PlatformSettings, ending: Ending) -> Broker:
     url = surroundings.rabbitmq_url.get_secret_value()
-    return RabbitBroker(url, name="orderflow up") if url else InProcessBroker()
+    return RabbitBroker(url, name="orderflow up", on_lost=ending.give_up) if url else InProcessBroker()
 
 
 def _describe(wanted: Wanted, addresses: dict[str, str], server: URL, keys: Keys) -> Connection:
