@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -40,13 +40,19 @@ def postgres_server() -> Iterator[PostgresServer]:
 @pytest.fixture
 async def fresh_database(postgres_server: PostgresServer) -> AsyncIterator[FreshDatabase]:
     """`await fresh_database("sales")`: the URL of a new, migrated database; "chassis" has the chassis' tables alone."""
+    async with databases_on(postgres_server) as create:
+        yield create
+
+
+@asynccontextmanager
+async def databases_on(server: PostgresServer) -> AsyncIterator[FreshDatabase]:
     one_at_a_time = asyncio.Lock()
     async with AsyncExitStack() as databases:
 
         async def create(service: str) -> str:
             async with one_at_a_time:
-                template = await postgres_server.template(service, partial(_migrate, service))
-                return await databases.enter_async_context(postgres_server.database(service, template))
+                template = await server.template(service, partial(_migrate, service))
+                return await databases.enter_async_context(server.database(service, template))
 
         yield create
 

@@ -75,9 +75,9 @@ class PostgresServer:
 
 
 @contextmanager
-def provided() -> Iterator[PostgresServer]:
+def provided(*, durable: bool = False) -> Iterator[PostgresServer]:
     """The server that DATABASE_URL names, or one of our own that leaves nothing behind."""
-    with own_server() if "DATABASE_URL" not in os.environ else _given(os.environ["DATABASE_URL"]) as url:
+    with own_server(durable=durable) if "DATABASE_URL" not in os.environ else _given(os.environ["DATABASE_URL"]) as url:
         server = PostgresServer(url)
         try:
             yield server
@@ -86,15 +86,15 @@ def provided() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def own_server() -> Iterator[str]:
-    """A PostgreSQL without durability in a folder of its own, stopped and deleted afterwards."""
-    roomy = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
+def own_server(*, durable: bool = False) -> Iterator[str]:
+    """A PostgreSQL in a folder of its own, stopped and deleted afterwards; a durable one is as slow as it must be."""
+    roomy = not durable and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
     with tempfile.TemporaryDirectory(prefix="orderflow-postgres-", dir=MEMORY if roomy else None) as folder:
         server = get_server(Path(folder, "pgdata"), cleanup_mode="delete", start=False)
         try:
             server.ensure_pgdata_inited()
             with (server.pgdata / "postgresql.conf").open("a") as settings:
-                settings.write(FAST)
+                settings.write("max_connections = 200" if durable else FAST)
             server.start()
             yield server.get_uri()
         finally:

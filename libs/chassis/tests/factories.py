@@ -1,9 +1,10 @@
-"""What the tests of the chassis are made of: two events, a reaction that leaves traces, and a database that can go away."""
+"""What the chassis' tests are made of: events, a reaction that leaves traces, and a database that can go away."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 from uuid import UUID
 
 from pydantic import Field
@@ -19,7 +20,6 @@ from chassis.parking import ParkedEvent, find
 from chassis.tracing import traceparents
 from contracts.envelope import Envelope, Event
 from contracts.text import Text
-from libs.chassis.tests.broker.factories import Wire
 
 EFFECTS = "CREATE TABLE IF NOT EXISTS effects (name text NOT NULL, number int NOT NULL)"
 
@@ -106,11 +106,11 @@ async def outbox(database: Database, event_type: str = "test.noted") -> list[int
 
 
 async def unsent(database: Database) -> int:
-    [count] = await column(database, "SELECT count(*)::int FROM outbox WHERE sent_at IS NULL")
-    return count
+    statement = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
+    return sum(await column(database, statement))
 
 
-async def column(database: Database, statement: str, **values: object) -> list[int]:
+async def column(database: Database, statement: str, **values: object) -> list[Any]:
     async with database.begin() as session:
         return list(await session.scalars(text(statement), values))
 
@@ -132,7 +132,7 @@ async def make_due(database: Database) -> None:
 async def eventually(condition: Callable[[], object], within: float = 20) -> None:
     """`until`, for what has to be asked of the database."""
     async with asyncio.timeout(within):
-        while not await _true(condition()):
+        while not await _true(condition()):  # noqa: ASYNC110 (a database tells nobody)
             await asyncio.sleep(0.01)
 
 
@@ -140,33 +140,59 @@ async def _true(answer: object) -> bool:
     return bool(await answer if asyncio.iscoroutine(answer) else answer)
 
 
-class DatabaseWire(Wire):
-    """A way to PostgreSQL; while it is away nobody gets through."""
+class DatabaseWire:
+    """A way to PostgreSQL that can be cut; while the database is away nobody gets through."""
 
     def __init__(self, url: str) -> None:
-        self._target = make_url(url)
-        host = self._target.query.get("host", self._target.host or "localhost")
-        self._socket = str(host) if str(host).startswith("/") else None
+        self._there = make_url(url)
         self._is_away = False
-        super().__init__(url)
+        self._ends: set[asyncio.StreamWriter] = set()
+        self._pumps: set[asyncio.Task[None]] = set()
+        self.url = ""
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator["DatabaseWire"]:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", 0)
+        here = self._there.set(host="127.0.0.1", port=server.sockets[0].getsockname()[1], query={})
+        self.url = here.render_as_string(hide_password=False)
+        try:
+            yield self
+        finally:
+            server.close()
+            self._cut()
+            await asyncio.gather(*self._pumps)
+            await server.wait_closed()
 
     def go_away(self) -> None:
         self._is_away = True
-        self.cut()
+        self._cut()
 
     def come_back(self) -> None:
         self._is_away = False
+
+    def _cut(self) -> None:
+        for end in self._ends:
+            end.transport.abort()
+        self._ends.clear()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_away:
             writer.transport.abort()
             return
-        port = self._target.port or 5432
+        host, port = str(self._there.query.get("host", self._there.host)), self._there.port or 5432
         there_reader, there_writer = await (
-            asyncio.open_unix_connection(f"{self._socket}/.s.PGSQL.{port}")
-            if self._socket
-            else asyncio.open_connection(self._target.host, port)
+            asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
+            if host.startswith("/")
+            else asyncio.open_connection(host, port)
         )
         self._ends |= {writer, there_writer}
         for source, sink in ((reader, there_writer), (there_reader, writer)):
-            self._pumps.add(asyncio.create_task(self._pump(source, sink)))
+            self._pumps.add(asyncio.create_task(_pump(source, sink)))
+
+
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while piece := await source.read(65536):
+            sink.write(piece)
+            await sink.drain()
+    sink.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chassis import tracing
 from chassis.coalescer import Coalescer
-from chassis.errors import Conflict, Overloaded, Unavailable
+from chassis.errors import Away, Conflict, Overloaded, Unavailable
 
 
 class Doubling:
@@ -46,6 +46,24 @@ async def test_what_arrives_in_one_turn_goes_together() -> None:
 
     assert answers == [item * 2 for item in range(10)]
     assert doubling.batches == [list(range(10))]
+
+
+async def test_when_something_needed_is_away_all_hear_it_at_once_instead_of_waiting_for_it_one_by_one() -> None:
+    batches = []
+
+    async def ask(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        raise Away("It is away.", [{"field": "it"}], retry_after=7)
+
+    asker = Coalescer(ask)
+
+    answers = await asyncio.gather(*map(asker, range(10)), return_exceptions=True)
+
+    assert batches == [list(range(10))]
+    assert len({id(answer) for answer in answers}) == 10
+    for answer in answers:
+        assert isinstance(answer, Away)
+        assert (answer.message, answer.details, answer.retry_after) == ("It is away.", ({"field": "it"},), 7)
 
 
 async def test_while_a_batch_runs_the_next_one_gathers() -> None:

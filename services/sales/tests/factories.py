@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,6 +25,7 @@ from chassis.service import Service
 from contracts.delivery import OrderStatusUpdated
 from contracts.envelope import Envelope
 from contracts.product import (
+    RequestedItem,
     Reservation,
     Reservations,
     ReservationState,
@@ -109,13 +111,14 @@ def on_the_wire(body: bytes) -> Message:
     return Message(said["event_id"], said["event_type"], body, exchange="delivery.events")
 
 
-Trouble = Callable[[web.Request, Callable[[], Awaitable[web.Response]]], Awaitable[web.Response]]
+Do = Callable[[], Awaitable[web.Response]]
+Trouble = Callable[[web.Request, Do], Awaitable[web.Response]]
 
 
 def says(status: int, body: bytes | str | Mapping[str, Any] = b"{}", content_type: str = "application/json") -> Trouble:
     """Answers this, whatever was asked, and does nothing."""
 
-    async def trouble(_: web.Request, __: Callable[[], Awaitable[web.Response]]) -> web.Response:
+    async def trouble(_: web.Request, __: Do) -> web.Response:
         sent = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
         return web.Response(status=status, body=sent, content_type=content_type)
 
@@ -125,7 +128,7 @@ def says(status: int, body: bytes | str | Mapping[str, Any] = b"{}", content_typ
 def does_it_late(seconds: float) -> Trouble:
     """Nobody waits for the answer any more when it is done."""
 
-    async def trouble(_: web.Request, do: Callable[[], Awaitable[web.Response]]) -> web.Response:
+    async def trouble(_: web.Request, do: Do) -> web.Response:
         await asyncio.sleep(seconds)
         return await do()
 
@@ -135,7 +138,7 @@ def does_it_late(seconds: float) -> Trouble:
 def does_it_but(change: Callable[[dict[str, Any]], object]) -> Trouble:
     """Answers something else than it did."""
 
-    async def trouble(_: web.Request, do: Callable[[], Awaitable[web.Response]]) -> web.Response:
+    async def trouble(_: web.Request, do: Do) -> web.Response:
         said = json.loads((await do()).text or "{}")
         change(said)
         return web.json_response(said)
@@ -143,7 +146,7 @@ def does_it_but(change: Callable[[dict[str, Any]], object]) -> Trouble:
     return trouble
 
 
-async def loses_the_answer(request: web.Request, do: Callable[[], Awaitable[web.Response]]) -> web.Response:
+async def loses_the_answer(request: web.Request, do: Do) -> web.Response:
     answer = await do()
     assert request.transport is not None
     request.transport.close()
@@ -171,10 +174,11 @@ class FakeProduct:
 
     def __init__(self) -> None:
         self.wares = {"lamp": Ware(150, 1999, "A lamp"), "desk": Ware(50, 24900, "A desk")}
+        self.everything_else: Ware | None = None
         self.reservations: dict[UUID, ReservationView] = {}
         self.asked: list[list[UUID]] = []
         """Which reservations were asked for, call by call."""
-        self.waits_before_holding = 0.0
+        self._taken: Counter[str] = Counter()
         self._mood: Trouble | None = None
         self._keyring = KeyRing({"keys": [SALES_PUBLIC_KEY]})
         self._runner: web.AppRunner | None = None
@@ -237,8 +241,9 @@ class FakeProduct:
 
     def _hold(self, wanted: Reservation) -> ReservationView:
         if wanted.reservation_id not in self.reservations:
-            items = [self._look(item.product_id, item.quantity) for item in wanted.items]
+            items = [self._look(item) for item in wanted.items]
             all_available = all(item.is_available for item in items)
+            self._count(items, +1 if all_available else 0)
             self.reservations[wanted.reservation_id] = ReservationView(
                 reservation_id=wanted.reservation_id,
                 state=HELD if all_available else REFUSED,
@@ -247,20 +252,23 @@ class FakeProduct:
             )
         return self.reservations[wanted.reservation_id]
 
-    def _look(self, product_id: str, quantity: int) -> ReservedItem:
-        ware = self.wares.get(product_id)
-        if ware is None:
-            return ReservedItem(product_id=product_id, requested=quantity, available=0, is_available=False)
-        left = ware.stock - self.held(product_id)
+    def _look(self, item: RequestedItem) -> ReservedItem:
+        ware = None if item.variant_id else self.wares.get(item.product_id, self.everything_else)
+        left = ware.stock - self._taken[item.product_id] if ware else 0
         return ReservedItem(
-            product_id=product_id,
-            requested=quantity,
+            product_id=item.product_id,
+            variant_id=item.variant_id,
+            requested=item.quantity,
             available=left,
-            is_available=quantity <= left,
-            name=ware.name,
-            unit_price=ware.price,
-            currency=ware.currency,
+            is_available=item.quantity <= left,
+            name=ware.name if ware else None,
+            unit_price=ware.price if ware else None,
+            currency=ware.currency if ware else None,
         )
+
+    def _count(self, items: Sequence[ReservedItem], direction: int) -> None:
+        for item in items:
+            self._taken[item.product_id] += item.requested * direction
 
     def _release(self, body: bytes) -> str:
         settled = []
@@ -268,6 +276,7 @@ class FakeProduct:
             now = self.reservations.get(id)
             if now is None or now.state == HELD:
                 items = now.items if now else []
+                self._count(items, -1)
                 now = ReservationView(reservation_id=id, state=RELEASED, all_available=False, items=items)
                 self.reservations[id] = now
             settled.append(Settled(reservation_id=id, state=now.state, done=now.state == RELEASED))

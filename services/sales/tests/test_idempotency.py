@@ -25,7 +25,7 @@ async def test_a_repeated_refusal_is_the_first_one_even_when_the_stock_has_come(
     sales.product.wares["desk"] = Ware(51)
 
     again = await sales.order(wanted(("desk", 51)), "key")
-    anew = await sales.order(wanted(("desk", 51)), "another key")
+    anew = await sales.order(wanted(("desk", 51)), "another")
 
     assert (again.status_code, again.content) == (400, first.content)
     assert "idempotency-replayed" not in first.headers

@@ -7,9 +7,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiohttp import web
 
+from chassis.errors import Unavailable
+from contracts.product import RequestedItem, Reservation, Reserve
+from sales.orders import stock
 from services.sales.tests.factories import (
     RELEASED,
+    Do,
     Sales,
     Trouble,
     Ware,
@@ -65,6 +70,8 @@ TROUBLES: dict[str, Trouble] = {
     "a price below zero": does_it_but(with_item(unit_price="-1.00")),
     "a price that is a float": does_it_but(with_item(unit_price=19.99)),
     "a name with NUL": does_it_but(with_item(name="A\x00lamp")),
+    "held, but not available": does_it_but(with_item(is_available=False)),
+    "refused, but available": does_it_but(lambda said: first(said).update(state="REFUSED")),
     "released already": does_it_but(lambda said: first(said).update(state="RELEASED")),
 }
 
@@ -103,15 +110,23 @@ async def test_while_product_is_down_nothing_is_ordered_and_nobody_waits(sales: 
     await sales.nothing_is_halfway()
 
 
-async def test_a_hundred_customers_of_a_product_that_hangs_wait_no_longer_than_one(sales: Sales) -> None:
-    with sales.product.having(does_it_late(3)):
+async def test_those_who_ask_together_are_told_together_and_not_after_one_try_for_each(sales: Sales) -> None:
+    calls = 0
+
+    async def hangs(request: web.Request, do: Do) -> web.Response:
+        nonlocal calls
+        calls += 1
+        return await does_it_late(0.8)(request, do)
+
+    together = [Reservation(reservation_id=uuid4(), items=[RequestedItem(product_id="lamp", quantity=1)])] * 30
+    with sales.product.having(hangs):
         started = time.monotonic()
-        answers = await asyncio.gather(*(sales.order() for _ in range(100)))
+        answers = await asyncio.gather(*map(sales.placing._stock.reserve, together), return_exceptions=True)
         took = time.monotonic() - started
 
-    # Two batches, each with its time-out; tried again one by one they would take a minute.
-    assert {answer.status_code for answer in answers} == {503}
-    assert took < 3
+    assert all(isinstance(answer, Unavailable) for answer in answers)
+    assert calls == 2
+    assert took < 1
 
 
 @pytest.mark.parametrize("trouble", [says(500), loses_the_answer, says(200, "[]")], ids=["500", "lost", "rubbish"])
@@ -172,7 +187,7 @@ async def test_a_hold_that_arrives_after_its_release_holds_nothing(sales: Sales)
 async def test_an_order_that_product_refuses_to_understand_does_not_spoil_those_beside_it(sales: Sales) -> None:
     spoiled = wanted("spoiled")
 
-    async def mood(request: Any, do: Any) -> Any:
+    async def mood(request: web.Request, do: Do) -> web.Response:
         strange = b"spoiled" in await request.read()
         return await (says(409, {"error": {"code": "RESERVATION_MISMATCH"}})(request, do) if strange else do())
 
@@ -187,7 +202,6 @@ async def test_many_large_orders_at_once_stay_within_what_product_reads(sales: S
     names = [f"{n:02d}".ljust(64, "x") for n in range(50)]
     sales.product.wares = {name: Ware(1_000_000) for name in names}
     body = wanted(*((name, 10_000) for name in names))
-    await sales.order()
 
     answers = await asyncio.gather(*(sales.order(body) for _ in range(64)))
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from .errors import Unavailable
+from .errors import Away
 
 FAILURES: Final = 5
 _SHORTEST: Final = 1.0
 _LONGEST: Final = 5.0
 
 
-class Unreached(Unavailable):
+class Unreached(Away):
     """There was no answer, and nobody knows whether it was done: trying again may help."""
 
 
@@ -51,7 +51,7 @@ class Breaker:
         if not self.is_open:
             return False
         if self._probing or self._clock() < self._closed_until:
-            raise Unavailable(f"The {self._name} service does not answer at the moment.")
+            raise Away(f"The {self._name} service does not answer at the moment.")
         self._probing = True
         return True
 

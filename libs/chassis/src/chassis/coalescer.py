@@ -3,10 +3,11 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from copy import copy
 from typing import Generic, NamedTuple, TypeVar
 
 from . import tracing
-from .errors import Overloaded, Unavailable
+from .errors import Away, Overloaded, Unavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -86,6 +87,9 @@ class Coalescer(Generic[Item, Answer]):
     async def _answers(self, batch: Sequence[_Waiting[Item, Answer]]) -> Sequence[Answer | Exception]:
         try:
             answers = await self._run([waiting.item for waiting in batch])
+        except Away as error:
+            # What is away for all is away for each: one by one they would only wait for it in a row.
+            return [copy(error) for _ in batch]
         except Exception as error:
             return [error] if len(batch) == 1 else [await self._alone(waiting) for waiting in batch]
         if len(answers) != len(batch):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from .errors import Unavailable
+from .errors import Away, Unavailable
 
 # 08 connection, 53 resources (too many connections, disk full), 57P0x shutdown, crash, starting up.
 _OUTAGE: Final = ("08", "53", "57P")
@@ -18,7 +18,7 @@ _OUTAGE: Final = ("08", "53", "57P")
 _CONTENTION: Final = ("40", "55P03", "57014")
 
 
-class DatabaseAway(Unavailable):
+class DatabaseAway(Away):
     """The database did not answer: whether a change that was under way is made, nobody knows."""
 
     def __init__(self) -> None:

@@ -97,6 +97,10 @@ class Unavailable(Later):
     code = "SERVICE_UNAVAILABLE"
 
 
+class Away(Unavailable):
+    """What is needed cannot be reached at all: asking again at once would fail as well."""
+
+
 class Overloaded(Unavailable):
     """More is waiting already than can be done in time."""
 

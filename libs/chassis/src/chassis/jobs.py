@@ -105,4 +105,6 @@ class Clock:
             try:
                 yield connection
             finally:
-                await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+                # A connection that was lost has taken its lock with it.
+                if not connection.invalidated:
+                    await connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})

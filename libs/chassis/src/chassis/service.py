@@ -75,7 +75,14 @@ class Service:
         await migrate(self.database, self.migrations)
 
     def app(self) -> FastAPI:
-        app = FastAPI(title=f"orderflow {self.name}", version="1", lifespan=self._lifespan)
+        app = FastAPI(
+            title=f"orderflow {self.name}",
+            version="1",
+            lifespan=self._lifespan,
+            # A redirect would not be in the form of our refusals, and `chassis.telemetry` measures already.
+            redirect_slashes=False,
+            telemetry={"tracing": False, "metrics": False, "logs": False},
+        )
         app.state.database = self.database
         app.state.auth = self.auth
         app.state.provided = {type(thing): thing for thing in self.provides}

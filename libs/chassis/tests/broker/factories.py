@@ -1,10 +1,13 @@
-"""What the broker's tests are made of: messages, a listener that can hesitate and fail, an outbox, and a wire that can be cut."""
+"""What the tests here are made of: messages, a listener that hesitates and fails, an outbox, a wire that can be cut."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
 
 from chassis.broker import Broker, Message, NotReady, Subscription
 
@@ -14,7 +17,9 @@ UNHEARD = "cart.cleared"
 SALES = "sales.events"
 
 
-def message(key: str = PLACED, *, mandatory: bool = False, body: bytes = b"{}", traceparent: str | None = None) -> Message:
+def message(
+    key: str = PLACED, *, mandatory: bool = False, body: bytes = b"{}", traceparent: str | None = None
+) -> Message:
     return Message(str(uuid4()), key, body, SALES, traceparent=traceparent, mandatory=mandatory)
 
 
@@ -60,7 +65,7 @@ class Listener:
 
 async def until(condition: Callable[[], bool], within: float = 30) -> None:
     async with asyncio.timeout(within):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for is often in another process
             await asyncio.sleep(0.005)
 
 
@@ -93,13 +98,19 @@ async def until_unready(broker: Broker, within: float = 60) -> NotReady:
             await asyncio.sleep(0.02)
 
 
+@asynccontextmanager
+async def asking(url: str) -> AsyncIterator[AbstractChannel]:
+    """A look at RabbitMQ past the broker under test."""
+    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
+        yield channel
+
+
 class Wire:
     """A way to RabbitMQ that can be cut, and that can fall silent."""
 
     def __init__(self, url: str) -> None:
         self._there = urlsplit(url)
-        self._flowing = asyncio.Event()
-        self._flowing.set()
+        self._flowing = _flowing()
         self._ends: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self.url = ""
@@ -127,25 +138,30 @@ class Wire:
         self._ends.clear()
 
     def fall_silent(self) -> None:
+        """On the connections there are, nothing moves any more; new ones work."""
         self._flowing.clear()
-
-    def speak(self) -> None:
-        self._flowing.set()
+        self._flowing = _flowing()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there_reader, there_writer = await asyncio.open_connection(self._there.hostname, self._there.port)
         self._ends |= {writer, there_writer}
         for source, sink in ((reader, there_writer), (there_reader, writer)):
-            self._pumps.add(asyncio.create_task(self._pump(source, sink)))
+            self._pumps.add(asyncio.create_task(_pump(source, sink, self._flowing)))
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        try:
-            while piece := await source.read(65536):
-                await self._flowing.wait()
-                sink.write(piece)
-                await sink.drain()
-        except OSError:
-            pass
-        finally:
-            sink.close()
 
+async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, flowing: asyncio.Event) -> None:
+    try:
+        while piece := await source.read(65536):
+            await flowing.wait()
+            sink.write(piece)
+            await sink.drain()
+    except OSError:
+        pass
+    finally:
+        sink.close()
+
+
+def _flowing() -> asyncio.Event:
+    flowing = asyncio.Event()
+    flowing.set()
+    return flowing

@@ -4,15 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
-import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+
 from chassis.broker import Message, NotConfirmed, NotReady, RabbitBroker, Unroutable
+from chassis.broker.link import Link
+from chassis.broker.publishing import Publisher
 from libs.chassis.tests.broker.factories import (
     SALES,
     SHIPPED,
     UNHEARD,
     Listener,
     Wire,
+    asking,
     ids,
     message,
     messages,
@@ -153,45 +157,79 @@ async def test_a_message_that_kills_its_consumers_ends_in_the_dead_queue_and_tak
         deaths += await _live_and_die(rabbitmq_url, survived)
         assert deaths <= 21
 
-    dead = await _read(rabbitmq_url, "delivery.inbox.v1.dead")
-    assert ids(dead) == [killer.id]
+    async with asking(rabbitmq_url) as channel:
+        dead = await channel.declare_queue("delivery.inbox.v1.dead", passive=True)
+        evidence = await _get(dead)
+        left = await channel.declare_queue("delivery.inbox.v1", passive=True)
+        assert await dead.get(fail=False) is None
+    assert (evidence.message_id, evidence.body) == (killer.id, b"kills")
+    assert left.declaration_result.message_count == 0
     assert set(ids(survived)) == set(ids(innocent))
     await sender.close()
 
 
+async def test_a_message_that_may_have_killed_is_handed_over_alone(rabbit: RabbitBroker, rabbitmq_url: str) -> None:
+    listener = Listener()
+    await rabbit.subscribe(subscription(batch=2), listener)
+    await until_confirmed(rabbit, messages(1))
+    await until(lambda: len(listener.done) == 1)
+    listener.open.clear()
+    await until_confirmed(rabbit, messages(4))
+    await until(lambda: len(listener.begun) == 2)
+    suspects = messages(3)
+
+    async with asking(rabbitmq_url) as channel:
+        inbox = await channel.declare_queue("delivery.inbox.v1", passive=True)
+        await _until_it_holds(inbox, 0)
+        await until_confirmed(rabbit, suspects)
+        for _ in range(3):
+            for each in [await _get(inbox) for _ in suspects]:
+                await each.reject(requeue=True)
+        await _until_it_holds(inbox, 3)
+    await until_confirmed(rabbit, messages(4))
+    listener.open.set()
+
+    await until(lambda: len(listener.heard) == 12)
+    batches = [batch for batch in listener.done if {each.id for each in batch} & set(ids(suspects))]
+    assert [len(batch) for batch in batches] == [1, 1, 1]
+
+
+async def _get(queue: AbstractQueue) -> AbstractIncomingMessage:
+    async with asyncio.timeout(10):
+        while (found := await queue.get(fail=False)) is None:  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(0.02)
+        return found
+
+
+async def _until_it_holds(queue: AbstractQueue, count: int) -> None:
+    async with asyncio.timeout(10):
+        while (await queue.declare()).message_count != count:  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(0.02)
+
+
 async def _live_and_die(url: str, survived: list[Message]) -> int:
     """One process: it works until it dies of the killer (1), or until there is nothing left to do (0)."""
-    async with Wire(url).laid() as wire:
-        broker = RabbitBroker(wire.url)
-        dying = asyncio.Event()
+    dying, buried = asyncio.Event(), asyncio.Event()
 
-        async def handle(batch: Sequence[Message]) -> None:
-            if any(each.body == b"kills" for each in batch):
-                wire.cut()
-                dying.set()
-                await asyncio.Event().wait()
-            survived.extend(batch)
+    async def handle(batch: Sequence[Message]) -> None:
+        if any(each.body == b"kills" for each in batch):
+            line.cut()
+            dying.set()
+            await buried.wait()
+            raise RuntimeError("this process is no more")
+        survived.extend(batch)
 
+    async with Wire(url).laid() as line:
+        broker = RabbitBroker(line.url)
         await broker.subscribe(subscription(), handle)
-        died = asyncio.create_task(dying.wait())
-        while not died.done() and len(set(ids(survived))) < 250:
-            await asyncio.wait([died], timeout=0.01)
-        await asyncio.wait([died], timeout=2)
-        died.cancel()
-        for watching in [*broker._watching, *(consumer._running for consumer in broker._consumers)]:
-            watching.cancel()
-        await broker.close()
-        return int(dying.is_set())
-
-
-async def _read(url: str, queue: str) -> list[Message]:
-    async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        found = await channel.declare_queue(queue, passive=True)
-        read = []
-        while len(read) < found.declaration_result.message_count:
-            each = await found.get(no_ack=True)
-            read.append(Message(each.message_id or "", each.routing_key or "", each.body, each.exchange or ""))
-        return read
+        try:
+            async with asyncio.timeout(3):
+                await dying.wait()
+        except TimeoutError:
+            assert len(set(ids(survived))) == 250
+    buried.set()
+    await broker.close()
+    return int(dying.is_set())
 
 
 async def test_publishing_without_a_broker_ends_within_its_time_and_confirms_nothing(wire: Wire) -> None:
@@ -211,34 +249,50 @@ async def test_publishing_to_a_broker_that_fell_silent_ends_within_its_time_and_
     fragile: RabbitBroker, wire: Wire, rabbitmq_url: str
 ) -> None:
     await fragile.subscribe(subscription(), Listener())
-    assert await fragile.publish(messages(1)) == [None]
+    assert await asyncio.gather(*(fragile.publish(messages(1)) for _ in range(3))) == [[None]] * 3
 
     wire.fall_silent()
     async with asyncio.timeout(2.5):
         results = await fragile.publish(messages(2))
     assert [type(result) for result in results] == [NotConfirmed] * 2
 
-    wire.speak()
-    await until_confirmed(fragile, messages(2))
+    assert await fragile.publish(messages(2)) == [None] * 2
 
 
-async def test_what_was_confirmed_before_the_time_ran_out_stays_confirmed(
+async def test_publishing_is_not_cancelled_with_a_connection_that_is_given_up(wire: Wire) -> None:
+    link = Link(wire.url, "given up")
+    publisher = Publisher(link, within=timedelta(seconds=20))
+    connection = await link.connect()
+    wire.fall_silent()
+    publishing = asyncio.create_task(publisher.publish(messages(2)))
+    await asyncio.sleep(0.1)
+
+    assert connection.transport is not None
+    await connection.transport.connection.close(asyncio.CancelledError())  # what aiormq does when heartbeats fail
+
+    async with asyncio.timeout(10):
+        results = await publishing
+    assert [type(result) for result in results] == [NotConfirmed] * 2
+    await link.close()
+
+
+async def test_a_message_that_a_full_queue_refuses_is_not_confirmed_and_the_others_are(
     rabbit: RabbitBroker, rabbitmq_url: str
 ) -> None:
-    async with aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
+    async with asking(rabbitmq_url) as channel:
         await rabbit.publish([message()])
         full = await channel.declare_queue("full", arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
         await full.bind(SALES, SHIPPED)
 
         results = await rabbit.publish([message(SHIPPED), message(SHIPPED), message(SHIPPED), message(UNHEARD)])
 
-        assert [type(result) for result in results] == [type(None), NotConfirmed, NotConfirmed, type(None)]
-        assert await rabbit.publish([message(UNHEARD)]) == [None]
+    assert [type(result) for result in results] == [type(None), NotConfirmed, NotConfirmed, type(None)]
+    assert await rabbit.publish([message(UNHEARD)]) == [None]
 
 
 async def test_an_exchange_that_the_broker_lost_is_made_again(rabbit: RabbitBroker, rabbitmq_url: str) -> None:
     assert await rabbit.publish([message()]) == [None]
-    async with await aio_pika.connect(rabbitmq_url) as connection, connection.channel() as channel:
+    async with asking(rabbitmq_url) as channel:
         await channel.exchange_delete(SALES)
 
     results = await rabbit.publish(messages(2))

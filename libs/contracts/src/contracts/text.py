@@ -7,12 +7,13 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 MAX_MINOR_UNITS = 10**12
 MAX_QUANTITY = 10_000
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _MONEY = re.compile(r"\d{1,11}(\.\d{1,2})?")
 
 
 def _storable(text: str) -> str:
     # PostgreSQL takes neither: refused here, they are a 400; let through, they would be a 500.
-    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+    if _UNSTORABLE.search(text):
         raise ValueError("must not contain NUL characters or lone surrogates")
     return text
 

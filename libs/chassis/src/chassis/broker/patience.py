@@ -42,7 +42,7 @@ async def happens(event: asyncio.Event, within: float) -> bool:
 
 
 class Interrupted(Exception):
-    """What was awaited was cancelled under us."""
+    """What was awaited ended under us."""
 
 
 @contextmanager
@@ -54,7 +54,7 @@ def uninvited_cancellation_is_an_error() -> Iterator[None]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        raise Interrupted("the connection was lost") from cancelled
+        raise Interrupted("cancelled by another, as when a connection is lost") from cancelled
 
 
 async def finish(task: asyncio.Task[None], within: timedelta) -> None:

@@ -35,6 +35,7 @@ class Publisher:
         except TimeoutError:
             log.warning("publish_timed_out", size=len(messages))
             self._link.renew()
+            self._idle.clear()
         except Exception as error:
             log.warning("publish_failed", size=len(messages), error=f"{type(error).__name__}: {error}")
         return results

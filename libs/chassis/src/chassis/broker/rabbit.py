@@ -5,12 +5,15 @@ import os
 import signal
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from .consuming import RabbitConsumer
 from .link import Link
 from .protocol import Consuming, Handle, Message, NotReady, Subscription
 from .publishing import Publisher
 from .watchdog import Watchdog
+
+_READY_WITHIN: Final = 2.0
 
 
 def end_process(_: str) -> None:
@@ -53,7 +56,8 @@ class RabbitBroker:
 
     async def ready(self) -> None:
         try:
-            await self._publishing.connect()
+            async with asyncio.timeout(_READY_WITHIN):
+                await self._publishing.connect()
         except Exception as error:
             raise NotReady(f"RabbitMQ cannot be reached: {type(error).__name__}: {error}") from error
         for consumer in self._consumers:

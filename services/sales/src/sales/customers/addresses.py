@@ -41,5 +41,5 @@ class AddressBook:
     async def _look_up(self, customer_ids: Sequence[str]) -> list[ShippingAddress | None]:
         query = select(Customer.id, Customer.shipping_address).where(Customer.id.in_(set(customer_ids)))
         async with self._database.begin() as session:
-            found = {id: address for id, address in (await session.execute(query)).tuples() if address is not None}
+            found = {row.id: row.shipping_address for row in await session.execute(query) if row.shipping_address}
         return [ShippingAddress.model_validate(found[id]) if id in found else None for id in customer_ids]

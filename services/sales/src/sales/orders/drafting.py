@@ -8,12 +8,12 @@ from uuid import UUID
 from chassis.errors import Invalid
 from chassis.explain import INVALID
 from chassis.ids import uuid7
-from contracts.product import RequestedItem, Reservation, ReservationView
+from contracts.product import RequestedItem
 from contracts.sales import OrderCreated, OrderedItem, OrderItem, OrderStatus, ShippingAddress
 from contracts.text import MAX_QUANTITY
 
 from .model import MixedCurrencies, Order, OrderLine
-from .stock import promised
+from .stock import Held
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +21,14 @@ class Wanted:
     """What a customer asks for, with the address that it goes to."""
 
     customer_id: str
-    items: Sequence[OrderItem]
+    asked: Sequence[OrderItem]
+    items: Sequence[RequestedItem]
+    """What is asked for, with each product once."""
     address: ShippingAddress
     note: str | None
 
-    def reservation(self, reservation_id: UUID) -> Reservation:
-        items = [RequestedItem(**dict(item)) for item in add_up(self.items)]
-        return Reservation(reservation_id=reservation_id, items=items)
 
-
-def add_up(items: Sequence[OrderItem]) -> list[OrderItem]:
+def add_up(items: Sequence[OrderItem]) -> list[RequestedItem]:
     """The same product twice is one line; the lines keep the order in which their products came first."""
     summed: dict[tuple[str, UUID | None], int] = {}
     for number, item in enumerate(items):
@@ -40,14 +38,14 @@ def add_up(items: Sequence[OrderItem]) -> list[OrderItem]:
             raise Invalid(INVALID, [detail])
         summed[item.product_id, item.variant_id] = quantity
     return [
-        OrderItem(product_id=product_id, variant_id=variant_id, quantity=quantity)
+        RequestedItem(product_id=product_id, variant_id=variant_id, quantity=quantity)
         for (product_id, variant_id), quantity in summed.items()
     ]
 
 
-def draft(wanted: Wanted, reservation: ReservationView) -> Order:
+def draft(wanted: Wanted, held: Held) -> Order:
     """The order that a hold becomes, at the names and prices that were promised with it."""
-    items = promised(reservation)
+    items = held.items
     lines = [OrderLine(item.product_id, item.variant_id, item.name, item.requested, item.unit_price) for item in items]
     if len({item.currency for item in items}) > 1:
         raise MixedCurrencies
@@ -56,7 +54,7 @@ def draft(wanted: Wanted, reservation: ReservationView) -> Order:
         id=uuid7(),
         customer_id=wanted.customer_id,
         status=OrderStatus.PENDING_SHIPMENT,
-        reservation_id=reservation.reservation_id,
+        reservation_id=held.reservation_id,
         lines=lines,
         subtotal=sum(line.subtotal for line in lines),
         shipping_cost=0,

@@ -17,7 +17,7 @@ from chassis.refusals import envelope, status_of
 from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import traceparents
-from contracts.product import ReservationState, ReservationView
+from contracts.product import Reservation
 from contracts.sales import PlaceOrder
 from sales.customers.addresses import AddressBook
 
@@ -25,7 +25,7 @@ from .attempts import Attempt, Attempts, Request
 from .drafting import Wanted, add_up, created, draft
 from .model import Order
 from .reading import view
-from .stock import InsufficientStock, Stock
+from .stock import GivenBack, Held, InsufficientStock, Promise, Short, Stock
 from .writing import create_orders
 
 _LONGEST: Final = timedelta(seconds=10)
@@ -53,7 +53,7 @@ class Placing:
 
     @step("OrderService", "placeOrder")
     async def place(self, customer_id: str, order: PlaceOrder, key: str | None) -> Answer:
-        add_up(order.items)
+        items = add_up(order.items)
         request = Request(customer_id, key, hashlib.sha256(order.model_dump_json().encode()).digest())
         try:
             async with asyncio.timeout(_LONGEST.total_seconds()):
@@ -61,7 +61,7 @@ class Placing:
                 found = await self._claim(request)
                 if isinstance(found, Answer):
                     return found
-                return await self._pursue(found.id, Wanted(customer_id, order.items, address, order.note))
+                return await self._pursue(found.id, Wanted(customer_id, order.items, items, address, order.note))
         except TimeoutError:
             raise Unavailable("The order could not be placed in time. Please try again with the same key.") from None
 
@@ -90,20 +90,23 @@ class Placing:
     async def _pursue(self, attempt_id: UUID, wanted: Wanted) -> Answer:
         try:
             await failpoint("sales.order.attempted")
-            reservation = await self._stock.reserve(wanted.reservation(attempt_id))
+            promise = await self._stock.reserve(Reservation(reservation_id=attempt_id, items=list(wanted.items)))
             await failpoint("sales.order.reserved")
-            match reservation.state:
-                case ReservationState.HELD:
-                    answer = await self._create(attempt_id, draft(wanted, reservation))
-                case ReservationState.REFUSED:
-                    answer = await self._refuse(attempt_id, wanted, reservation)
-                case _:
-                    raise Unavailable("The order took too long and its stock was given back. Please try again.")
+            answer = await self._settle(attempt_id, wanted, promise)
         except (Exception, asyncio.CancelledError):
             await self._let_go(attempt_id)
             raise
         await failpoint("sales.order.answered")
         return answer
+
+    async def _settle(self, attempt_id: UUID, wanted: Wanted, promise: Promise) -> Answer:
+        match promise:
+            case Held():
+                return await self._create(attempt_id, draft(wanted, promise))
+            case Short():
+                return await self._refuse(attempt_id, InsufficientStock(wanted.asked, promise.items))
+            case GivenBack():
+                raise Unavailable("The order took too long and its stock was given back. Please try again.")
 
     async def _create(self, attempt_id: UUID, order: Order) -> Answer:
         body = view(order).model_dump_json()
@@ -114,9 +117,8 @@ class Placing:
             return Answer(*settled, replayed=True)
         raise Unavailable("The order took too long and was given up. Please try again.")
 
-    async def _refuse(self, attempt_id: UUID, wanted: Wanted, reservation: ReservationView) -> Answer:
-        refused = InsufficientStock(wanted.items, reservation.items)
-        status = status_of(InsufficientStock)
+    async def _refuse(self, attempt_id: UUID, refused: InsufficientStock) -> Answer:
+        status = status_of(type(refused))
         body = bytes(envelope(status, refused.code, refused.message, refused.details).body).decode()
         await self._attempts.refuse((attempt_id, status, body))
         return Answer(status, body)

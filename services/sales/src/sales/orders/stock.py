@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
 
@@ -72,10 +73,33 @@ class PromisedItem(ReservedItem):
     currency: Currency
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """All that was asked for, at the names and prices of the moment when it was asked for first."""
+
+    reservation_id: UUID
+    items: Sequence[PromisedItem]
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """Nothing is held, because not everything could be."""
+
+    items: Sequence[ReservedItem]
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """What was held is not any more, and will not be again."""
+
+
+Promise = Held | Short | GivenBack
+
+
 class Stock:
     def __init__(self, product: Peer) -> None:
         self._product = product
-        self.reserve: Coalescer[Reservation, ReservationView] = Coalescer(self._reserve)
+        self.reserve: Coalescer[Reservation, Promise] = Coalescer(self._reserve)
         """Holds all items of an attempt, or none; asked again it answers as the first time."""
 
     async def release(self, reservation_ids: Sequence[UUID]) -> dict[UUID, ReservationState]:
@@ -93,12 +117,12 @@ class Stock:
         await self.reserve.close()
         await self._product.close()
 
-    async def _reserve(self, wanted: Sequence[Reservation]) -> list[ReservationView | Exception]:
+    async def _reserve(self, wanted: Sequence[Reservation]) -> list[Promise | Exception]:
         asked = list(zip(wanted, tracing.traceparents(), strict=True))
         answers = await asyncio.gather(*(self._hold(bite) for bite in _bites(asked)))
         return [answer for each in answers for answer in each]
 
-    async def _hold(self, bite: Sequence[Asked]) -> list[ReservationView | Exception]:
+    async def _hold(self, bite: Sequence[Asked]) -> list[Promise | Exception]:
         wanted = [one for one, _ in bite]
         try:
             with tracing.working_for([trace for _, trace in bite]):
@@ -120,10 +144,6 @@ class Stock:
             raise _not_understood(explain(error.errors(include_input=False))[:5]) from None
 
 
-def promised(reservation: ReservationView) -> list[PromisedItem]:
-    return [PromisedItem.model_validate(item) for item in reservation.items]
-
-
 def _bites(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
     """As many at once as fit into one body."""
     bite: list[Asked] = []
@@ -137,18 +157,23 @@ def _bites(asked: Sequence[Asked]) -> Iterator[list[Asked]]:
     yield bite
 
 
-def _understood(wanted: Reservation, answered: ReservationView | None) -> ReservationView | Unavailable:
+def _understood(wanted: Reservation, answered: ReservationView | None) -> Promise | Unavailable:
     """An answer to something else, or without prices, is none: it would become somebody's order."""
+    if answered is None:
+        return _not_understood("A reservation was left out.")
+    if answered.state not in (ReservationState.HELD, ReservationState.REFUSED):
+        return GivenBack()
+    said = [(item.product_id, item.variant_id, item.requested) for item in answered.items]
+    if said != [(item.product_id, item.variant_id, item.quantity) for item in wanted.items]:
+        return _not_understood("The items are others.")
+    if all(item.is_available for item in answered.items) != (answered.state == ReservationState.HELD):
+        return _not_understood("Held and refused at the same time.")
+    if answered.state == ReservationState.REFUSED:
+        return Short(answered.items)
     try:
-        if answered is None:
-            return _not_understood("A reservation was left out.")
-        if answered.state == ReservationState.HELD:
-            said = [(item.product_id, item.variant_id, item.requested) for item in promised(answered)]
-            if said != [(item.product_id, item.variant_id, item.quantity) for item in wanted.items]:
-                return _not_understood("Other items are held.")
+        return Held(answered.reservation_id, [PromisedItem.model_validate(item) for item in answered.items])
     except ValidationError as error:
         return _not_understood(explain(error.errors(include_input=False))[:5])
-    return answered
 
 
 def _our_fault(refused: PeerRefused) -> Unavailable:

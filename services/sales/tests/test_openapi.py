@@ -1,0 +1,64 @@
+"""What the OpenAPI document promises is kept, whatever is sent: no request gets a 500 or an undocumented answer."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from itertools import product
+from typing import Any
+
+import pytest
+import schemathesis
+import uvicorn
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from services.sales.tests.factories import Sales, Ware, token
+
+KEPT = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+@pytest.fixture
+async def url(sales: Sales) -> AsyncIterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(sales.app, lifespan="off", log_config=None, http="httptools", ws="none"))
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    server.should_exit = True
+    await serving
+
+
+async def test_whatever_is_sent_the_answer_is_a_documented_one(sales: Sales, url: str) -> None:
+    sales.product.everything_else = Ware(10**9)
+    schema = schemathesis.openapi.from_dict(sales.app.openapi())
+    statuses: set[int] = set()
+    signed_in = {"Authorization": f"Bearer {token('grace', 'customer')}"}
+
+    def fuzz(operation: Any, mode: GenerationMode) -> None:
+        @settings(
+            max_examples=30,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def one(case: Any) -> None:
+            answer = case.call(base_url=url, headers=signed_in)
+            statuses.add(answer.status_code)
+            case.validate_response(answer, checks=KEPT)
+
+        one()
+
+    for path in (each for each in schema if each.startswith("/api/")):
+        for method, mode in product(schema[path], GenerationMode):
+            await asyncio.to_thread(fuzz, schema[path][method], mode)
+
+    assert {200, 201, 400} <= statuses
+    await sales.sweep()
+    await sales.nothing_is_halfway()
