@@ -6,7 +6,8 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -18,39 +19,46 @@ from tests.harness import postgres, rabbitmq
 from tests.harness.fixtures import databases_on
 from tests.harness.platform import Platform, running, until
 from tests.harness.ports import free_ports
+from tests.harness.postgres import PostgresServer
 
 from .load import Load, Outcome, run
 
 PRODUCTS = 1000
 
 
-async def main(rounds: int, clients: int, seconds: float) -> None:
-    async with AsyncExitStack() as stack:
+def main(rounds: int, clients: int, seconds: float) -> None:
+    with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        databases = await stack.enter_async_context(databases_on(stack.enter_context(postgres.provided(durable=True))))
+        server = stack.enter_context(postgres.provided(durable=True))
         url = stack.enter_context(stack.enter_context(rabbitmq.provided()).vhost())
-        settings = {"LOG_LEVEL": "WARNING", "DELIVERY_DISPATCH_AFTER": "PT0S", "DELIVERY_DELIVER_AFTER": "PT0S"}
-        platform = await stack.enter_async_context(running(databases, url, folder, settings=settings))
+        uvloop.run(_compare(server, url, folder, Load("", "", PRODUCTS, clients, seconds), rounds))
+
+
+async def _compare(server: PostgresServer, rabbitmq_url: str, folder: Path, load: Load, rounds: int) -> None:
+    settings = {"LOG_LEVEL": "WARNING", "DELIVERY_DISPATCH_AFTER": "PT0S", "DELIVERY_DELIVER_AFTER": "PT0S"}
+    async with AsyncExitStack() as stack:
+        databases = await stack.enter_async_context(databases_on(server))
+        platform = await stack.enter_async_context(running(databases, rabbitmq_url, folder, settings=settings))
         floor_url = await stack.enter_async_context(_floor())
         await _fill(platform)
-        await _measure(platform, floor_url, rounds, clients, seconds)
+        load = replace(load, token=platform.token("customer"))
+        await _measure(platform, replace(load, url=floor_url), replace(load, url=platform.url("sales")), rounds)
 
 
-async def _measure(platform: Platform, floor_url: str, rounds: int, clients: int, seconds: float) -> None:
-    token = platform.token("customer")
+async def _measure(platform: Platform, at_floor: Load, at_sales: Load, rounds: int) -> None:
     floors: list[Outcome] = []
     orders: list[Outcome] = []
     whole: list[float] = []
     for number in range(rounds + 1):
-        floor = await run(Load(floor_url, token, PRODUCTS, clients, seconds))
+        floor = await run(at_floor)
         began, before = time.perf_counter(), await _delivered(platform)
-        placed = await run(Load(platform.url("sales"), token, PRODUCTS, clients, seconds))
+        placed = await run(at_sales)
         await until(partial(_reached, platform, before + placed.answers[201]), 300, every=0.05)
         if number:  # the first round warms up
             floors.append(floor)
             orders.append(placed)
             whole.append(placed.answers[201] / (time.perf_counter() - began))
-    _report(floors, orders, whole, clients)
+    _report(floors, orders, whole, at_sales.clients)
 
 
 def _report(floors: list[Outcome], orders: list[Outcome], whole: list[float], clients: int) -> None:
@@ -115,4 +123,4 @@ if __name__ == "__main__":
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=5.0)
     arguments = parser.parse_args()
-    uvloop.run(main(arguments.rounds, arguments.clients, arguments.seconds))
+    main(arguments.rounds, arguments.clients, arguments.seconds)

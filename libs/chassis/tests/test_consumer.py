@@ -349,6 +349,52 @@ async def test_a_database_that_is_lost_during_a_reaction_is_no_fault_of_the_even
     assert not await waiting(database)
 
 
+async def test_a_database_that_is_lost_for_a_moment_again_and_again_has_nothing_parked(
+    fragile: Database, wire: DatabaseWire, telemetry: Telemetry, database: Database
+) -> None:
+    calls: list[int] = []
+
+    async def unlucky(session: AsyncSession, received: Sequence[Received[Placed]]) -> None:
+        calls.append(len(received))
+        if len(calls) <= 3:
+            wire.go_away()
+            wire.come_back()
+        for one in received:
+            await note(session, "placed", one.event.number)
+
+    consumer = Consumer(fragile, {Placed: unlucky}, telemetry)
+    messages = placed(1, 2)
+    for _ in range(3):
+        with pytest.raises(DatabaseAway):
+            await consumer.handle(messages)
+    await consumer.handle(messages)
+
+    assert calls == [2, 2, 2, 2]
+    assert await noted(database) == [1, 2]
+    assert not await waiting(database)
+
+
+async def test_a_database_that_is_lost_while_a_batch_is_taken_apart_has_nothing_parked(
+    fragile: Database, wire: DatabaseWire, telemetry: Telemetry, database: Database
+) -> None:
+    calls: list[int] = []
+
+    async def unlucky(session: AsyncSession, received: Sequence[Received[Placed]]) -> None:
+        calls.append(len(received))
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        wire.go_away()
+        wire.come_back()
+        await note(session, "placed", 1)
+
+    with pytest.raises(DatabaseAway):
+        await Consumer(fragile, {Placed: unlucky}, telemetry).handle(placed(1))
+
+    assert calls == [1, 1]
+    assert await handled(database) == 0
+    assert not await waiting(database)
+
+
 async def test_a_reaction_that_lacks_something_else_does_not_hold_up_the_others(
     database: Database, telemetry: Telemetry
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from chassis.db import Database, Transaction
 from chassis.edge import install
@@ -253,3 +253,11 @@ async def test_an_error_is_described_without_the_values_that_it_was_about(databa
     assert "effects_pkey" in describe(error.value)
     assert "ada" not in describe(error.value)
     assert describe(ValueError("a\x00b\ud800\nc")) == "ValueError: ab?"
+
+
+async def test_no_error_carries_the_parameters_of_its_statement(database: Database) -> None:
+    with pytest.raises(DBAPIError) as error:
+        await execute(database, "SELECT 1 / CAST(:zero AS int), CAST(:name AS text)", zero=0, name="ada@example.org")
+
+    assert "division by zero" in str(error.value)
+    assert "ada" not in str(error.value)

@@ -23,7 +23,8 @@ class Square(BaseModel):
 
 class Drawing(BaseModel):
     shapes: list[Annotated[Circle | Square, Field(discriminator="kind")]]
-    frame: Square | None = Field(default=None, description="What is around it.")
+    frame: Square = Field(description="What is around it.")
+    shadow: Square | None = None
     named: dict[str, Circle] = {}
     discriminator: str = ""
 
@@ -48,5 +49,6 @@ def test_what_was_pointed_to_stands_there_with_what_was_said_beside_it() -> None
     assert isinstance(properties, dict)
     assert properties["named"]["additionalProperties"]["properties"]["radius"] == {"title": "Radius", "type": "integer"}
     assert properties["shapes"]["items"]["discriminator"] == {"propertyName": "kind"}
+    assert properties["frame"]["properties"]["side"] == {"title": "Side", "type": "integer"}
     assert properties["frame"]["description"] == "What is around it."
     assert properties["discriminator"]["type"] == "string"

@@ -261,6 +261,21 @@ async def test_replicas_never_try_the_same_event_at_once(
     assert max(most) > 1
 
 
+async def test_an_attempt_that_fails_at_one_replica_is_not_made_at_once_by_the_others(
+    database: Database, replica: Database, telemetry: Telemetry
+) -> None:
+    noting = Noting()
+    noting.failing = set(range(30))
+    replicas = [Consumer(each, noting.reactions, telemetry) for each in (database, replica, database, replica)]
+    await replicas[0].handle(placed(*range(30)))
+    await make_due(database)
+    noting.calls.clear()
+
+    await asyncio.gather(*(each.retry_due() for each in replicas))
+
+    assert sorted(noting.calls) == [[number] for number in range(30)]
+
+
 async def test_a_retry_by_hand_during_a_retry_by_the_clock_does_nothing(
     consumer: Consumer, noting: Noting, database: Database, replica: Database, telemetry: Telemetry, event_id: str
 ) -> None:

@@ -15,7 +15,7 @@ from chassis.broker import Broker, InProcessBroker, NotReady
 from chassis.db import Database
 from chassis.outbox import publish
 from chassis.service import Service
-from libs.chassis.tests.factories import DatabaseWire, Placed, eventually, execute, noted, unsent
+from libs.chassis.tests.factories import DatabaseWire, Placed, eventually, execute, noted, placed, unsent
 from libs.chassis.tests.tiny import Tiny, build
 from tests.harness.ports import free_ports
 
@@ -150,6 +150,29 @@ async def test_a_service_that_is_stopped_in_good_order_ends_no_process(database:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     assert not told.is_set()
+
+
+async def test_a_service_ends_when_its_message_and_its_job_are_finished(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take_time(tiny: Tiny) -> None:
+        await execute(tiny.database, "INSERT INTO effects VALUES ('job begun', 1)")
+        await asyncio.sleep(0.5)
+        await execute(tiny.database, "INSERT INTO effects VALUES ('job done', 1)")
+
+    monkeypatch.setattr(Tiny, "tick", take_time)
+    broker = InProcessBroker()
+
+    async with running(build(database.url, broker, seconds=0.5)):
+        publishing = asyncio.create_task(broker.publish(placed(7)))
+        await eventually(lambda: noted(database, "job begun"))
+        await asyncio.sleep(0.1)
+    ended_at = time.monotonic()
+
+    assert await publishing == [None]
+    assert time.monotonic() - ended_at < 0.2
+    assert await noted(database, "placed") == [7]
+    assert await noted(database, "job done") == [1]
 
 
 async def test_a_job_that_hangs_does_not_keep_a_service_from_ending(

@@ -324,16 +324,20 @@ class Sales:
 
     async def write(self, *orders: Order) -> None:
         """Orders that stand, as if they had been placed."""
+        for order in orders:
+            await self.attempt(order.reservation_id, order.customer_id)
         async with self.service.database.begin() as session:
-            for order in orders:
-                claimed = {"id": order.reservation_id, "customer": order.customer_id}
-                await session.execute(
-                    text("INSERT INTO attempts VALUES (:id, :customer, NULL, '', 'open', now(), NULL, NULL, NULL)"),
-                    claimed,
-                )
             await create_orders(session, orders, ["{}"] * len(orders))
             for order in orders:
                 publish(session, created(order))
+
+    async def attempt(self, attempt_id: UUID, customer: str = "grace") -> None:
+        await self.rows(
+            "INSERT INTO attempts (id, customer_id, request_hash, state, lease_until)"
+            " VALUES (:id, :customer, '', 'open', now() + interval '1 minute') RETURNING 1",
+            id=attempt_id,
+            customer=customer,
+        )
 
     async def sweep(self, after: timedelta = timedelta(0)) -> int:
         """What the job does, with a peer of its own, that has not yet been disappointed."""
@@ -341,7 +345,8 @@ class Sales:
         placing = next(thing for thing in fresh.provides if isinstance(thing, Placing))
         stock: Stock = placing._stock
         try:
-            return await undo_stopped_attempts(fresh.database, stock, after)
+            async with asyncio.timeout(10):
+                return await undo_stopped_attempts(fresh.database, stock, after)
         finally:
             await placing.close()
             await fresh.database.close()
@@ -365,6 +370,21 @@ class Sales:
     async def published(self, event_type: str | None = None) -> list[dict[str, Any]]:
         events = [json.loads(row["body"]) for row in await self.rows("SELECT body FROM outbox ORDER BY id")]
         return [event for event in events if event_type in (None, event["event_type"])]
+
+    @asynccontextmanager
+    async def holding(self, table: str, row_id: UUID) -> AsyncIterator[None]:
+        """Somebody else has the row locked."""
+        async with self.service.database.begin() as session:
+            await session.execute(text(f"SELECT id FROM {table} WHERE id = :id FOR UPDATE"), {"id": row_id})
+            yield
+
+    async def is_free(self, table: str, row_id: UUID) -> bool:
+        return bool(await self.rows(f"SELECT id FROM {table} WHERE id = :id FOR UPDATE SKIP LOCKED", id=row_id))
+
+    async def waits(self, *tasks: asyncio.Task[Any]) -> bool:
+        """Whether they wait for a lock; long enough for all that does not."""
+        await asyncio.sleep(0.15)
+        return not any(task.done() for task in tasks)
 
     async def nothing_is_halfway(self) -> None:
         """No order without its hold, no hold without its order, an event for each order."""

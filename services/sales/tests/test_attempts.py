@@ -8,14 +8,16 @@ import pytest
 from sqlalchemy import text
 
 from chassis.failpoints import arm, disarm
-from chassis.ids import first_uuid7_at
+from chassis.ids import first_uuid7_at, uuid7
 from chassis.schema import schema_drift
 from sales.db import SalesTable
 from sales.orders.undoing import forget_old_attempts
+from sales.orders.writing import create_orders
 from services.sales.tests.factories import (
     RELEASED,
     FakeProduct,
     Sales,
+    an_order,
     does_it_late,
     eventually,
     loses_the_answer,
@@ -131,6 +133,53 @@ async def test_two_processes_that_pursue_the_same_attempts_do_not_block_each_oth
     assert {answer.status_code for answer in answers} == {201}
     assert await sales.count("orders") == 40
     await sales.nothing_is_halfway()
+
+
+@pytest.mark.parametrize("what", ["create", "refuse"])
+async def test_who_answers_many_attempts_locks_them_in_the_order_of_their_ids(sales: Sales, what: str) -> None:
+    low, high = sorted([uuid7(), uuid7()])
+    await sales.attempt(high)
+    await sales.attempt(low)
+    attempts = sales.placing._attempts
+
+    async def create() -> set[UUID]:
+        async with sales.service.database.begin() as session:
+            orders = [an_order(reservation_id=id) for id in (high, low)]
+            return await create_orders(session, orders, ["{}", "{}"])
+
+    async with sales.holding("attempts", low):
+        refusals = [(high, 400, "{}"), (low, 400, "{}")]
+        answering = asyncio.create_task(create() if what == "create" else attempts._refuse(refusals))
+        assert await sales.waits(answering)
+        assert await sales.is_free("attempts", high)
+    await answering
+
+    assert await sales.rows("SELECT DISTINCT state FROM attempts") == [
+        {"state": "placed" if what == "create" else "refused"}
+    ]
+
+
+async def test_nobody_waits_to_let_go_of_what_is_being_answered(sales: Sales) -> None:
+    locked, other = uuid7(), uuid7()
+    await sales.attempt(locked)
+    await sales.attempt(other)
+
+    async with sales.holding("attempts", locked), asyncio.timeout(0.5):
+        await asyncio.gather(*map(sales.placing._attempts.let_go, [locked, other]))
+
+    assert await sales.rows("SELECT id FROM attempts WHERE lease_until <= now()") == [{"id": other}]
+
+
+async def test_the_sweep_passes_over_what_is_being_answered(sales: Sales) -> None:
+    locked, other = uuid7(), uuid7()
+    await sales.attempt(locked)
+    await sales.attempt(other)
+    await sales.leases_end()
+
+    async with sales.holding("attempts", locked):
+        assert await sales.sweep() == 1
+
+    assert await sales.sweep() == 1
 
 
 async def test_of_many_that_find_it_lapsed_one_takes_it_over(sales: Sales) -> None:

@@ -10,7 +10,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis import steps
+from chassis.consumer import Received
+from chassis.ids import uuid7
+from chassis.tracing import new_traceparent, working_for
+from contracts.delivery import OrderStatusUpdated
 from contracts.sales import OrderStatus
+from sales.orders.reactions import follow_shipments
 from services.sales.tests.factories import Sales, an_order, on_the_wire, report
 
 SHIPPED, DELIVERED = OrderStatus.SHIPPED, OrderStatus.DELIVERED
@@ -161,13 +166,43 @@ async def test_the_same_message_to_two_consumers_at_once_counts_once(sales: Sale
     assert await told(sales) == ["order.shipped"]
 
 
-async def test_two_reports_of_the_same_status_at_once_count_once(sales: Sales) -> None:
+def received(order_id: UUID, event_id: str) -> Received[OrderStatusUpdated]:
+    said = json.loads(report(order_id, SHIPPED).body)
+    return Received(OrderStatusUpdated.model_validate(said["data"]), event_id, datetime.now(UTC), None)
+
+
+async def test_of_two_reports_of_the_same_status_at_once_one_waits_and_then_changes_nothing(sales: Sales) -> None:
     id = await an_order_in(sales)
+    database = sales.service.database
 
-    await asyncio.gather(*(sales.service.consumer.handle([report(id, SHIPPED)]) for _ in range(8)))
+    async def follow(event_id: str) -> None:
+        async with database.begin() as session:
+            with working_for([new_traceparent()]):
+                await follow_shipments(session, [received(id, event_id)])
 
-    assert len(await timeline_of(sales, id)) == 2
+    async with database.begin() as session:
+        with working_for([new_traceparent()]):
+            await follow_shipments(session, [received(id, "s")])
+        second = asyncio.create_task(follow("t"))
+        assert await sales.waits(second)
+    await second
+
+    assert await timeline_of(sales, id) == [CREATED, WAS_SHIPPED]
     assert await told(sales) == ["order.shipped"]
+
+
+async def test_orders_are_locked_in_the_order_of_their_ids(sales: Sales) -> None:
+    low, high = sorted([uuid7(), uuid7()])
+    await an_order_in(sales, order_id=high)
+    await an_order_in(sales, order_id=low)
+
+    async with sales.holding("orders", low):
+        following = asyncio.create_task(sales.service.consumer.handle([report(high, SHIPPED), report(low, SHIPPED)]))
+        assert await sales.waits(following)
+        assert await sales.is_free("orders", high)
+    await following
+
+    assert (await status_of(sales, low), await status_of(sales, high)) == ("SHIPPED", "SHIPPED")
 
 
 async def test_a_delivery_that_is_heard_of_first_waits_for_its_shipping(sales: Sales) -> None:

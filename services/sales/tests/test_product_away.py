@@ -184,12 +184,13 @@ async def test_a_hold_that_arrives_after_its_release_holds_nothing(sales: Sales)
     await sales.nothing_is_halfway()
 
 
-async def test_an_order_that_product_refuses_to_understand_does_not_spoil_those_beside_it(sales: Sales) -> None:
+@pytest.mark.parametrize("trouble", ["409", "500", "JSON of another kind"])
+async def test_an_order_that_product_cannot_do_does_not_spoil_those_beside_it(sales: Sales, trouble: str) -> None:
     spoiled = wanted("spoiled")
 
     async def mood(request: web.Request, do: Do) -> web.Response:
         strange = b"spoiled" in await request.read()
-        return await (says(409, {"error": {"code": "RESERVATION_MISMATCH"}})(request, do) if strange else do())
+        return await (TROUBLES[trouble](request, do) if strange else do())
 
     with sales.product.having(mood):
         answers = await asyncio.gather(*(sales.order(spoiled if n == 7 else wanted()) for n in range(20)))

@@ -77,15 +77,18 @@ class Link:
 
     async def _open(self) -> Connection:
         loop = asyncio.get_running_loop()
-        if not self._closed:
-            await asyncio.sleep(self._not_before - loop.time())
-        if self._closed:
-            raise NotReady("the broker is closed")
+        self._refuse_when_closed()
+        await asyncio.sleep(self._not_before - loop.time())
         self._not_before = loop.time() + _RECONNECT_INTERVAL
         connection = Connection(self._url, client_properties={"connection_name": self._name})
         try:
             await connection.connect(timeout=ANSWER_WITHIN)
+            self._refuse_when_closed()
         except BaseException:
             self.leave(connection.close())
             raise
         return connection
+
+    def _refuse_when_closed(self) -> None:
+        if self._closed:
+            raise NotReady("the broker is closed")

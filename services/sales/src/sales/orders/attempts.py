@@ -70,7 +70,7 @@ _LET_GO = text(
     WITH open AS (
         SELECT id FROM attempts WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR UPDATE SKIP LOCKED
     )
-    UPDATE attempts SET lease_until = now() FROM open WHERE attempts.id = open.id AND attempts.state = 'open'
+    UPDATE attempts SET lease_until = now() FROM open WHERE attempts.id = open.id
     """
 ).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
 _REFUSE = text(
@@ -80,7 +80,7 @@ _REFUSE = text(
     )
     UPDATE attempts SET state = 'refused', answer_status = refused.status, answer = refused.answer
     FROM open JOIN unnest(:ids, :statuses, :answers) AS refused (id, status, answer) ON refused.id = open.id
-    WHERE attempts.id = open.id AND attempts.state = 'open'
+    WHERE attempts.id = open.id
     """
 ).bindparams(
     bindparam("ids", type_=ARRAY(PG_UUID)),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from chassis import tracing
 from chassis.coalescer import Coalescer
-from chassis.errors import Invalid, Unavailable
+from chassis.errors import Away, Invalid, Unavailable
 from chassis.explain import explain
 from chassis.peer import Peer, PeerRefused
 from chassis.telemetry import logger
@@ -33,8 +33,8 @@ Asked = tuple[Reservation, str]
 
 # The longest line is 151 bytes of JSON: this many of them, for 64 attempts, stay within the 64 kB of a body.
 _MOST_LINES: Final = 400
-# What can be the fault of a single reservation, so that the others deserve a try of their own.
-_OF_ONE: Final = {400, 409, 413}
+# Who we are and where we ask is the same for all.
+_OF_ALL: Final = {401, 403, 404, 405}
 
 log = logger("stock")
 
@@ -127,13 +127,15 @@ class Stock:
         try:
             with tracing.working_for([trace for _, trace in bite]):
                 answer = await self._ask("", Reserve(reservations=wanted), Reservations)
-        except PeerRefused as refused:
-            if len(bite) > 1 and refused.status in _OF_ONE:
-                return [answer for one in bite for answer in await self._hold([one])]
-            return [_our_fault(refused)] * len(bite)
-        except Unavailable as away:
-            # Away for all of them: asking for each alone, one after the other, would only make them wait longer.
+        except Away as away:
             return [away] * len(bite)
+        except (PeerRefused, Unavailable) as error:
+            reason = _our_fault(error) if isinstance(error, PeerRefused) else error
+            if len(bite) == 1 or (isinstance(error, PeerRefused) and error.status in _OF_ALL):
+                return [reason] * len(bite)
+            # It may be the fault of one of them, that the others should not pay for.
+            alone = await asyncio.gather(*(self._hold([one]) for one in bite))
+            return [answer for each in alone for answer in each]
         held = {one.reservation_id: one for one in answer.reservations}
         return [_understood(one, held.get(one.reservation_id)) for one in wanted]
 

@@ -35,7 +35,7 @@ _CREATE = _with_arrays(
     ), placed AS (
         UPDATE attempts SET state = 'placed', order_id = wanted.id, answer_status = 201, answer = wanted.answer
         FROM open JOIN wanted ON wanted.reservation_id = open.id
-        WHERE attempts.id = open.id AND attempts.state = 'open'
+        WHERE attempts.id = open.id
         RETURNING wanted.*
     ), new_orders AS (
         INSERT INTO orders (id, customer_id, status, reservation_id, subtotal, shipping_cost, total,
