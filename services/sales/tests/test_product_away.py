@@ -110,22 +110,25 @@ async def test_while_product_is_down_nothing_is_ordered_and_nobody_waits(sales: 
     await sales.nothing_is_halfway()
 
 
-async def test_those_who_ask_together_are_told_together_and_not_after_one_try_for_each(sales: Sales) -> None:
+@pytest.mark.parametrize(("trouble", "tries"), [("slow", 2), ("401", 1)])
+async def test_those_who_ask_together_are_told_together_and_not_after_one_try_for_each(
+    sales: Sales, trouble: str, tries: int
+) -> None:
     calls = 0
 
-    async def hangs(request: web.Request, do: Do) -> web.Response:
+    async def counting(request: web.Request, do: Do) -> web.Response:
         nonlocal calls
         calls += 1
-        return await does_it_late(0.8)(request, do)
+        return await TROUBLES[trouble](request, do)
 
     together = [Reservation(reservation_id=uuid4(), items=[RequestedItem(product_id="lamp", quantity=1)])] * 30
-    with sales.product.having(hangs):
+    with sales.product.having(counting):
         started = time.monotonic()
         answers = await asyncio.gather(*map(sales.placing._stock.reserve, together), return_exceptions=True)
         took = time.monotonic() - started
 
     assert all(isinstance(answer, Unavailable) for answer in answers)
-    assert calls == 2
+    assert calls == tries
     assert took < 1
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final, TypeVar
 from uuid import UUID
@@ -128,11 +129,11 @@ class Stock:
             with tracing.working_for([trace for _, trace in bite]):
                 answer = await self._ask("", Reserve(reservations=wanted), Reservations)
         except Away as away:
-            return [away] * len(bite)
+            return [copy(away) for _ in bite]
         except (PeerRefused, Unavailable) as error:
             reason = _our_fault(error) if isinstance(error, PeerRefused) else error
             if len(bite) == 1 or (isinstance(error, PeerRefused) and error.status in _OF_ALL):
-                return [reason] * len(bite)
+                return [copy(reason) for _ in bite]
             # It may be the fault of one of them, that the others should not pay for.
             alone = await asyncio.gather(*(self._hold([one]) for one in bite))
             return [answer for each in alone for answer in each]
