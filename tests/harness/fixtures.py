@@ -9,8 +9,10 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import structlog
 
 from chassis.db import Database, migrate
+from chassis.telemetry import configure_logging
 
 from . import postgres, rabbitmq
 from .postgres import PostgresServer
@@ -29,6 +31,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"rabbitmq_server", "rabbitmq_url"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("rabbitmq")
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Unconfigured, structlog draws each traceback with all its variables, which takes seconds."""
+    configure_logging()
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

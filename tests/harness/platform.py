@@ -22,6 +22,7 @@ from .ports import free_ports
 
 SERVICES = ("product", "delivery", "sales")
 ORDERFLOW = Path(sys.executable).parent / "orderflow"
+CARRIER_SECRET = "whsec_dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA=="
 _START_WITHIN = 60.0
 _ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
 
@@ -98,13 +99,34 @@ class Replica:
 class Platform:
     """`replicas[service]`, the databases, and tokens for whoever the test plays."""
 
-    def __init__(self, databases: Mapping[str, str], replicas: Mapping[str, list[Replica]], people: Signer) -> None:
+    def __init__(
+        self, databases: Mapping[str, str], people: Signer, replica: Callable[[str, int, Mapping[str, int]], Replica]
+    ) -> None:
         self.databases = databases
-        self.replicas = replicas
-        self._people = people
+        self.replicas: dict[str, list[Replica]] = {service: [] for service in SERVICES}
+        self.people = people
+        self._replica = replica
+
+    async def grow(self, replicas: int) -> None:
+        """Until there are so many of each. Replica n of Sales calls replica n of Product, so that all of them work."""
+        numbers = range(len(self.replicas["product"]), replicas)
+        free = iter(free_ports(len(numbers) * len(SERVICES)))
+        new = []
+        for number in numbers:
+            ports = {service: next(free) for service in SERVICES}
+            new += [self._replica(service, number, ports) for service in SERVICES]
+        for replica in new:
+            self.replicas[replica.service].append(replica)
+            replica.start()
+        await asyncio.gather(*(replica.ready() for replica in new))
+
+    def shrink(self, replicas: int) -> None:
+        for service in SERVICES:
+            while len(self.replicas[service]) > replicas:
+                self.replicas[service].pop().close()
 
     def token(self, role: Role, subject: str = "customer_demo") -> str:
-        return self._people.token(subject, [role], lives=timedelta(hours=1))
+        return self.people.token(subject, [role], lives=timedelta(hours=1))
 
     def url(self, service: str, replica: int = 0) -> str:
         return self.replicas[service][replica].url
@@ -143,39 +165,34 @@ async def running(
     autopilot: bool = True,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Platform]:
-    """Replica n of Sales calls replica n of Product, so that all of them work."""
     databases = {service: await fresh_database(service) for service in SERVICES}
     people, trusted = new_keypair("people", ["customer", "warehouse", "admin"], issuer=PEOPLE)
     own = {service: new_keypair(service, ["service"]) for service in SERVICES}
     jwks = json.dumps({"keys": [trusted, *(public for _, public in own.values())]})
-    ports = {service: free_ports(replicas) for service in SERVICES}
-    started: dict[str, list[Replica]] = {service: [] for service in SERVICES}
-    for service in SERVICES:
-        for number, port in enumerate(ports[service]):
-            prefix = service.upper()
-            environment = {
-                "ORDERFLOW_ENV": "test",
-                "RABBITMQ_URL": rabbitmq_url,
-                f"{prefix}_DATABASE_URL": databases[service],
-                f"{prefix}_TRUSTED_KEYS": jwks,
-                f"{prefix}_SIGNING_KEY": own[service][0],
-                f"{prefix}_PRODUCT_URL": f"http://127.0.0.1:{ports['product'][number]}",
-                "DELIVERY_CARRIER_SECRET": "whsec_dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA==",
-                "DELIVERY_AUTOPILOT": str(autopilot).lower(),
-                "DELIVERY_DISPATCH_AFTER": "PT0.2S",
-                "DELIVERY_DELIVER_AFTER": "PT0.2S",
-                **(settings or {}),
-            }
-            started[service].append(Replica(service, number, port, environment, folder))
-    platform = Platform(databases, started, Signer(people))
+
+    def replica(service: str, number: int, ports: Mapping[str, int]) -> Replica:
+        prefix = service.upper()
+        environment = {
+            "ORDERFLOW_ENV": "test",
+            "RABBITMQ_URL": rabbitmq_url,
+            f"{prefix}_DATABASE_URL": databases[service],
+            f"{prefix}_TRUSTED_KEYS": jwks,
+            f"{prefix}_SIGNING_KEY": own[service][0],
+            f"{prefix}_PRODUCT_URL": f"http://127.0.0.1:{ports['product']}",
+            "DELIVERY_CARRIER_SECRET": CARRIER_SECRET,
+            "DELIVERY_AUTOPILOT": str(autopilot).lower(),
+            "DELIVERY_DISPATCH_AFTER": "PT0.2S",
+            "DELIVERY_DELIVER_AFTER": "PT0.2S",
+            **(settings or {}),
+        }
+        return Replica(service, number, ports[service], environment, folder)
+
+    platform = Platform(databases, Signer(people), replica)
     try:
-        for replica in platform.each():
-            replica.start()
-        await asyncio.gather(*(replica.ready() for replica in platform.each()))
+        await platform.grow(replicas)
         yield platform
     finally:
-        for replica in platform.each():
-            replica.close()
+        platform.shrink(0)
 
 
 async def until(holds: Callable[[], Any], within: float, every: float = 0.1) -> None:

@@ -425,7 +425,7 @@ def test_a_route_declares_the_refusals_it_may_make() -> None:
 def test_every_meaning_has_a_status() -> None:
     meanings = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Refused)}
 
-    assert meanings - set(STATUS) == {errors.Later, errors.Overloaded}
+    assert meanings - set(STATUS) == {errors.Later, errors.Away, errors.Overloaded}
 
 
 def test_a_span_outside_of_any_request_does_no_harm() -> None:

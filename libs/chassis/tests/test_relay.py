@@ -191,8 +191,8 @@ async def test_while_the_broker_is_away_the_waits_grow_however_much_is_published
             await asyncio.sleep(0.01)
 
     waits = [later - earlier for earlier, later in pairwise(times)]
-    assert 3 <= len(waits) <= 5
-    assert waits[-1] > 2 * waits[0]
+    assert 2 <= len(waits) <= 6
+    assert waits[-1] > 1.5 * waits[0]
 
 
 async def test_after_a_thousand_failures_the_relay_still_tries(database: Database, world: FakeBroker) -> None:

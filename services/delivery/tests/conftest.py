@@ -3,21 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
-import structlog
 
 from chassis import failpoints
-from chassis.telemetry import configure_logging
 from tests.harness.fixtures import FreshDatabase
 
 from .factories import Desk, FakeProduct, a_desk
-
-
-@pytest.fixture(autouse=True)
-def plain_logs() -> Iterator[None]:
-    """Unconfigured, structlog draws each traceback with all its variables, which takes seconds."""
-    configure_logging("INFO")
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

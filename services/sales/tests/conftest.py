@@ -4,15 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.telemetry import configure_logging
-from services.sales.tests.factories import FakeProduct, Sales, running
+from services.sales.tests.factories import Sales, running
+from services.sales.tests.fake_product import FakeProduct
 from tests.harness.fixtures import FreshDatabase
-
-
-@pytest.fixture(autouse=True)
-def plain_log() -> None:
-    # structlog's own way to show an exception, with all local variables, takes seconds.
-    configure_logging()
 
 
 @pytest.fixture

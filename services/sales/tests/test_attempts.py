@@ -13,16 +13,8 @@ from chassis.schema import schema_drift
 from sales.db import SalesTable
 from sales.orders.undoing import forget_old_attempts
 from sales.orders.writing import create_orders
-from services.sales.tests.factories import (
-    RELEASED,
-    FakeProduct,
-    Sales,
-    an_order,
-    does_it_late,
-    eventually,
-    loses_the_answer,
-    running,
-)
+from services.sales.tests.factories import Sales, an_order, eventually, running
+from services.sales.tests.fake_product import RELEASED, FakeProduct, does_it_late, loses_the_answer
 
 
 async def test_the_sweep_leaves_alone_what_is_being_pursued(sales: Sales) -> None:

@@ -12,7 +12,8 @@ import sales
 from chassis import failpoints
 from chassis.failpoints import arm, disarm
 from sales.orders import placing
-from services.sales.tests.factories import Sales, Ware, loses_the_answer, wanted
+from services.sales.tests.factories import Sales, wanted
+from services.sales.tests.fake_product import Ware, loses_the_answer
 
 SOURCE = Path(sales.__file__).parent
 ORDER = ("attempted", "reserved", "creating", "created", "answered")

@@ -10,14 +10,8 @@ import pytest
 
 from chassis.keys import Role, Signer, new_keypair
 from contracts.errors import CODES
-from services.sales.tests.factories import (
-    ADDRESS,
-    PEOPLES_KEY,
-    SALES_KEY,
-    Sales,
-    token,
-    wanted,
-)
+from services.sales.tests.factories import ADDRESS, PEOPLES_KEY, Sales, token, wanted
+from services.sales.tests.fake_product import SALES_KEY
 
 
 def item(**values: Any) -> dict[str, Any]:

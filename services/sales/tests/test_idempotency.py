@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from sales.seed import DEMO_CUSTOMER, seed
-from services.sales.tests.factories import FakeProduct, Sales, Ware, does_it_late, running, wanted
+from services.sales.tests.factories import Sales, running, wanted
+from services.sales.tests.fake_product import FakeProduct, Ware, does_it_late
 
 
 async def test_a_repeated_order_gets_the_first_answer_byte_for_byte(sales: Sales) -> None:

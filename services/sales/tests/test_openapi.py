@@ -19,7 +19,8 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from sales.seed import DEMO_CUSTOMER, seed
-from services.sales.tests.factories import Sales, Ware, token
+from services.sales.tests.factories import Sales, token
+from services.sales.tests.fake_product import Ware
 
 KEPT = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 

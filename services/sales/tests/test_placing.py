@@ -8,7 +8,8 @@ from chassis import steps
 from contracts.product import ReservationState
 from contracts.sales import OrderCreated, PlaceOrder
 from sales.seed import DEMO_CUSTOMER, seed
-from services.sales.tests.factories import ADDRESS, Sales, Ware, wanted
+from services.sales.tests.factories import ADDRESS, Sales, wanted
+from services.sales.tests.fake_product import Ware
 
 
 async def test_an_order_is_answered_with_what_it_costs_and_what_becomes_of_it(sales: Sales) -> None:

@@ -12,18 +12,16 @@ from aiohttp import web
 from chassis.errors import Unavailable
 from contracts.product import RequestedItem, Reservation, Reserve
 from sales.orders import stock
-from services.sales.tests.factories import (
+from services.sales.tests.factories import Sales, eventually, wanted
+from services.sales.tests.fake_product import (
     RELEASED,
     Do,
-    Sales,
     Trouble,
     Ware,
     does_it_but,
     does_it_late,
-    eventually,
     loses_the_answer,
     says,
-    wanted,
 )
 
 

@@ -54,7 +54,7 @@ class Consumer:
         self._telemetry = telemetry
 
     async def handle(self, messages: Sequence[Message]) -> None:
-        """Returns when each event is committed or parked; raises when neither was possible: let the batch come again."""
+        """Returns when each event is committed or parked; raises when neither could be done: the batch comes again."""
         letters: dict[str, Letter] = {}
         for message in messages:
             letter = open_letter(message, self._kinds)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import Index, Text, bindparam, func, text
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT, TIMESTAMP
+from sqlalchemy import Index, Text, func
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from .statements import TEXT, with_arrays
 from .tables import ChassisTable
 
 
@@ -21,12 +22,14 @@ class InboxRow(ChassisTable):
     __table_args__ = (Index("ix_inbox_handled_at", "handled_at", postgresql_using="brin"),)
 
 
-_CLAIM = text(
+_CLAIM = with_arrays(
     """
     INSERT INTO inbox (event_id, event_type) SELECT * FROM unnest(:event_ids, :event_types) ORDER BY 1
     ON CONFLICT DO NOTHING RETURNING event_id
-    """
-).bindparams(bindparam("event_ids", type_=ARRAY(TEXT)), bindparam("event_types", type_=ARRAY(TEXT)))
+    """,
+    event_ids=TEXT,
+    event_types=TEXT,
+)
 
 
 async def claim(session: AsyncSession, types: Mapping[str, str]) -> set[str]:

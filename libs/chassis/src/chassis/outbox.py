@@ -1,20 +1,20 @@
 """The only way in which events leave a service: written with the change that they tell of, sent later by the relay."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Identity, Index, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BOOLEAN, TEXT, TIMESTAMP
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import BigInteger, Identity, Index, Text, text
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.envelope import Envelope, Event
 
 from .ids import uuid7
+from .statements import BOOLEAN, ID, TEXT, with_arrays
 from .steps import note_event
 from .tables import ChassisTable
 from .tracing import traceparent as current_trace
@@ -44,16 +44,17 @@ class OutboxRow(ChassisTable):
 
 
 _COLUMNS = {
-    "event_id": PG_UUID,
+    "event_id": ID,
     "event_type": TEXT,
     "exchange": TEXT,
     "mandatory": BOOLEAN,
     "body": TEXT,
     "traceparent": TEXT,
 }
-_INSERT = text(
-    f"INSERT INTO outbox ({', '.join(_COLUMNS)}) SELECT * FROM unnest({', '.join(f':{name}' for name in _COLUMNS)})"
-).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _COLUMNS.items()))
+_INSERT = with_arrays(
+    f"INSERT INTO outbox ({', '.join(_COLUMNS)}) SELECT * FROM unnest({', '.join(f':{name}' for name in _COLUMNS)})",
+    **_COLUMNS,
+)
 
 
 def publish(session: AsyncSession, event: Event, *, traceparent: str | None = None) -> None:
@@ -94,8 +95,3 @@ async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
     except BaseException:
         del pending[before:]
         raise
-
-
-async def publish_many(session: AsyncSession, events: Iterable[tuple[Event, str | None]]) -> None:
-    for event, traceparent in events:
-        publish(session, event, traceparent=traceparent)

@@ -1,19 +1,10 @@
-"""The metadata of Product's own tables, and the form of its set-based statements."""
+"""The metadata of Product's own tables."""
 
-from typing import Any
-
-from sqlalchemy import MetaData, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.sql.elements import TextClause
 
 from chassis.tables import NAMING
 
 
 class ProductTable(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
-
-
-def with_arrays(statement: str, **columns: Any) -> TextClause:
-    """A statement for any number of rows whose text is always the same, so that it is prepared once."""
-    return text(statement).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()))

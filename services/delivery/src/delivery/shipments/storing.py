@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, any_, bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, TEXT, TIMESTAMP
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import ColumnElement, RowMapping, Select, any_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound
+from chassis.statements import ID, INSTANT, TEXT, with_arrays
 from contracts.delivery import ShipmentStatus
 from contracts.sales import OrderStatus
 
@@ -20,51 +20,52 @@ from .tables import shipments
 FIRST: Final = UUID(int=0)
 """Before all ids."""
 
-_INSTANT = TIMESTAMP(timezone=True)
 _PREPARED: Mapping[str, Any] = {
-    "id": PG_UUID,
-    "order_id": PG_UUID,
-    "reservation_id": PG_UUID,
+    "id": ID,
+    "order_id": ID,
+    "reservation_id": ID,
     "status": TEXT,
     "order_status": TEXT,
     "items": TEXT,
     "shipping_address": TEXT,
-    "created_at": _INSTANT,
+    "created_at": INSTANT,
     "traceparent": TEXT,
 }
 _CHANGING: Mapping[str, Any] = {
-    "id": PG_UUID,
+    "id": ID,
     "status": TEXT,
     "carrier": TEXT,
     "tracking_number": TEXT,
-    "dispatching_until": _INSTANT,
+    "dispatching_until": INSTANT,
     "dispatched_by": TEXT,
-    "shipped_at": _INSTANT,
-    "delivered_at": _INSTANT,
+    "shipped_at": INSTANT,
+    "delivered_at": INSTANT,
     "delivery_location": TEXT,
     "stop_reason": TEXT,
 }
 
 # In the order of their keys: two replicas that hear of the same orders wait for each other instead of dying together.
-_PREPARE = text(
+_PREPARE = with_arrays(
     f"""
     INSERT INTO shipments ({", ".join(_PREPARED)})
     SELECT id, order_id, reservation_id, status, order_status, items::jsonb, shipping_address::jsonb, created_at,
         traceparent
     FROM unnest({", ".join(f":{name}" for name in _PREPARED)}) AS new ({", ".join(_PREPARED)}) ORDER BY order_id
     ON CONFLICT (order_id) DO NOTHING
-    """
-).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _PREPARED.items()))
-_SAVE = text(
+    """,
+    **_PREPARED,
+)
+_SAVE = with_arrays(
     f"""
     UPDATE shipments SET {", ".join(f"{name} = new.{name}" for name in _CHANGING if name != "id")}
     FROM unnest({", ".join(f":{name}" for name in _CHANGING)}) AS new ({", ".join(_CHANGING)})
     WHERE shipments.id = new.id
-    """
-).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _CHANGING.items()))
+    """,
+    **_CHANGING,
+)
 
 _IN_ORDER = select(shipments).order_by(shipments.c.id)
-_BY_IDS = _IN_ORDER.where(shipments.c.id == any_(bindparam("ids", type_=ARRAY(PG_UUID)))).with_for_update()
+_BY_IDS = _IN_ORDER.where(shipments.c.id == any_(bindparam("ids", type_=ARRAY(ID)))).with_for_update()
 
 
 async def prepare(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy.dialects.postgresql import INTEGER, TEXT
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound
 from chassis.failpoints import failpoint
-from chassis.outbox import publish_many
+from chassis.outbox import publish
+from chassis.statements import ID, INTEGER, TEXT, with_arrays
 from chassis.steps import step
 from contracts.product import (
     Availability,
@@ -26,7 +25,6 @@ from contracts.product import (
     ReservedItem,
     StockLine,
 )
-from product.db import with_arrays
 
 from .model import HELD, Decision, Offer, ReservationMismatch, ReservationRow, decide, judge, view
 from .traces import with_traces
@@ -42,7 +40,7 @@ _LOOK = """
 _OFFERS = with_arrays(_LOOK, product_ids=TEXT)
 _OFFERS_LOCKED = with_arrays(f"{_LOOK} ORDER BY stock.product_id FOR UPDATE OF stock", product_ids=TEXT)
 
-_KNOWN = with_arrays("SELECT id, state, answer FROM reservations WHERE id = ANY(:ids)", ids=PG_UUID)
+_KNOWN = with_arrays("SELECT id, state, answer FROM reservations WHERE id = ANY(:ids)", ids=ID)
 
 _WRITE = with_arrays(
     """
@@ -63,10 +61,10 @@ _WRITE = with_arrays(
     )
     SELECT id FROM inserted
     """,
-    ids=PG_UUID,
+    ids=ID,
     states=TEXT,
     answers=TEXT,
-    line_ids=PG_UUID,
+    line_ids=ID,
     line_numbers=INTEGER,
     line_products=TEXT,
     line_quantities=INTEGER,
@@ -161,7 +159,6 @@ async def _publish(session: AsyncSession, wanted: Sequence[Reservation], decided
         for id, decision in decided.items()
         if decision.state == HELD
     }
-    await publish_many(
-        session,
-        [(events.pop(one.reservation_id), trace) for one, trace in with_traces(wanted) if one.reservation_id in events],
-    )
+    for one, trace in with_traces(wanted):
+        if one.reservation_id in events:
+            publish(session, events.pop(one.reservation_id), traceparent=trace)

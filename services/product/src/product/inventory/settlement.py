@@ -4,16 +4,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, TEXT
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import bindparam
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.failpoints import failpoint
-from chassis.outbox import publish_many
+from chassis.outbox import publish
+from chassis.statements import BIGINT, ID, TEXT, with_arrays
 from chassis.steps import step
 from contracts.product import InventoryDeducted, InventoryReleased, ReservationState, Settled, StockLine
-from product.db import with_arrays
 
 from .commands import Overtaken
 from .model import DEDUCTED, NEXT, RELEASED
@@ -22,14 +20,14 @@ from .traces import with_traces
 Lines = Mapping[UUID, Sequence[StockLine]]
 
 _LOCK_RESERVATIONS = with_arrays(
-    "SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=PG_UUID
+    "SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=ID
 )
 _LINES = with_arrays(
     """
     SELECT reservation_id, product_id, quantity FROM reservation_lines
     WHERE reservation_id = ANY(:ids) ORDER BY reservation_id, line
     """,
-    ids=PG_UUID,
+    ids=ID,
 )
 _LOCK_STOCK = with_arrays(
     "SELECT product_id FROM stock WHERE product_id = ANY(:product_ids) ORDER BY product_id FOR UPDATE", product_ids=TEXT
@@ -39,9 +37,9 @@ _TOMBSTONES = with_arrays(
     INSERT INTO reservations (id, state, settled_at) SELECT id, 'RELEASED', now() FROM unnest(:ids) AS late (id)
     ORDER BY id ON CONFLICT DO NOTHING RETURNING id
     """,
-    ids=PG_UUID,
+    ids=ID,
 )
-_SETTLE = text(
+_SETTLE = with_arrays(
     """
     WITH settled AS (
         UPDATE reservations SET state = :state, settled_at = now() WHERE id = ANY(:ids)
@@ -49,14 +47,11 @@ _SETTLE = text(
     UPDATE stock SET reserved = reserved - held.quantity, on_hand = on_hand - held.quantity * :leaving
     FROM unnest(:product_ids, :quantities) AS held (product_id, quantity)
     WHERE stock.product_id = held.product_id
-    """
-).bindparams(
-    bindparam("state", type_=TEXT),
-    bindparam("leaving", type_=BIGINT),
-    bindparam("ids", type_=ARRAY(PG_UUID)),
-    bindparam("product_ids", type_=ARRAY(TEXT)),
-    bindparam("quantities", type_=ARRAY(BIGINT)),
-)
+    """,
+    ids=ID,
+    product_ids=TEXT,
+    quantities=BIGINT,
+).bindparams(bindparam("state", type_=TEXT), bindparam("leaving", type_=BIGINT))
 
 
 @step("InventoryService", "releaseInventory")
@@ -127,7 +122,9 @@ async def _publish(
     session: AsyncSession, ids: Sequence[UUID], lines: Lines, kind: type[InventoryDeducted | InventoryReleased]
 ) -> None:
     waiting = {id: kind(reservation_id=id, items=list(each)) for id, each in lines.items()}
-    await publish_many(session, [(waiting.pop(id), trace) for id, trace in with_traces(ids) if id in waiting])
+    for id, trace in with_traces(ids):
+        if id in waiting:
+            publish(session, waiting.pop(id), traceparent=trace)
 
 
 def _sums(lines: Lines) -> Counter[str]:

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, INTEGER, TEXT
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import text
 
 from chassis.coalescer import Coalescer
 from chassis.db import Database
 from chassis.ids import uuid7
+from chassis.statements import BYTEA, ID, INTEGER, TEXT, with_arrays
 
 # Longer than anything that an attempt waits for; a process that lives never loses its lease.
 LEASE = timedelta(seconds=20)
@@ -37,27 +36,28 @@ class Attempt:
     answer: tuple[int, str] | None = None
 
 
-_CLAIM = text(
+_CLAIM = with_arrays(
     """
     INSERT INTO attempts (id, customer_id, idempotency_key, request_hash, state, lease_until)
     SELECT id, customer_id, key, hash, 'open', now() + :lease
     FROM unnest(:ids, :customers, :keys, :hashes) AS new (id, customer_id, key, hash) ORDER BY customer_id, key
     ON CONFLICT DO NOTHING RETURNING id
-    """
-).bindparams(
-    bindparam("ids", type_=ARRAY(PG_UUID)),
-    bindparam("customers", type_=ARRAY(TEXT)),
-    bindparam("keys", type_=ARRAY(TEXT)),
-    bindparam("hashes", type_=ARRAY(BYTEA)),
+    """,
+    ids=ID,
+    customers=TEXT,
+    keys=TEXT,
+    hashes=BYTEA,
 )
-_FIND = text(
+_FIND = with_arrays(
     """
     SELECT id, customer_id, idempotency_key, request_hash, state = 'open' AND lease_until < now() AS lapsed,
         answer_status, answer
     FROM attempts JOIN unnest(:customers, :keys) AS asked (customer_id, idempotency_key)
         USING (customer_id, idempotency_key)
-    """
-).bindparams(bindparam("customers", type_=ARRAY(TEXT)), bindparam("keys", type_=ARRAY(TEXT)))
+    """,
+    customers=TEXT,
+    keys=TEXT,
+)
 _TAKE_OVER = text(
     """
     UPDATE attempts SET lease_until = now() + :lease
@@ -65,15 +65,16 @@ _TAKE_OVER = text(
     """
 )
 # A row that is locked is being answered or undone right now: there is nothing to let go, and nothing to wait for.
-_LET_GO = text(
+_LET_GO = with_arrays(
     """
     WITH open AS (
         SELECT id FROM attempts WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR UPDATE SKIP LOCKED
     )
     UPDATE attempts SET lease_until = now() FROM open WHERE attempts.id = open.id
-    """
-).bindparams(bindparam("ids", type_=ARRAY(PG_UUID)))
-_REFUSE = text(
+    """,
+    ids=ID,
+)
+_REFUSE = with_arrays(
     """
     WITH open AS (
         SELECT id FROM attempts WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR UPDATE
@@ -81,11 +82,10 @@ _REFUSE = text(
     UPDATE attempts SET state = 'refused', answer_status = refused.status, answer = refused.answer
     FROM open JOIN unnest(:ids, :statuses, :answers) AS refused (id, status, answer) ON refused.id = open.id
     WHERE attempts.id = open.id
-    """
-).bindparams(
-    bindparam("ids", type_=ARRAY(PG_UUID)),
-    bindparam("statuses", type_=ARRAY(INTEGER)),
-    bindparam("answers", type_=ARRAY(TEXT)),
+    """,
+    ids=ID,
+    statuses=INTEGER,
+    answers=TEXT,
 )
 _ANSWER = text("SELECT answer_status, answer FROM attempts WHERE id = :id AND answer IS NOT NULL")
 

@@ -4,26 +4,17 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, BIGINT, INTEGER, TEXT, TIMESTAMP
-from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.sql.elements import TextClause
 
+from chassis.statements import BIGINT, ID, INSTANT, INTEGER, TEXT, with_arrays
 from contracts.sales import OrderStatus, ShippingAddress
 
 from .model import Order
 
-_INSTANT = TIMESTAMP(timezone=True)
-
-
-def _with_arrays(statement: str, **columns: Any) -> TextClause:
-    return text(statement).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in columns.items()))
-
-
 # The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more. The rows are
 # locked in one order first, as two batches may share attempts: a retry takes over what another process still pursues.
-_CREATE = _with_arrays(
+_CREATE = with_arrays(
     """
     WITH wanted AS (
         SELECT * FROM unnest(:ids, :reservation_ids, :customers, :statuses, :subtotals, :shipping_costs, :totals,
@@ -53,8 +44,8 @@ _CREATE = _with_arrays(
     )
     SELECT id FROM placed
     """,
-    ids=PG_UUID,
-    reservation_ids=PG_UUID,
+    ids=ID,
+    reservation_ids=ID,
     customers=TEXT,
     statuses=TEXT,
     subtotals=BIGINT,
@@ -63,21 +54,21 @@ _CREATE = _with_arrays(
     currencies=TEXT,
     addresses=TEXT,
     notes=TEXT,
-    created=_INSTANT,
+    created=INSTANT,
     answers=TEXT,
-    item_orders=PG_UUID,
+    item_orders=ID,
     item_lines=INTEGER,
     item_products=TEXT,
-    item_variants=PG_UUID,
+    item_variants=ID,
     item_names=TEXT,
     item_quantities=INTEGER,
     item_prices=BIGINT,
 )
 
 # Locked in one order, so that two batches that share orders wait for each other instead of dying together.
-_TAKE = _with_arrays("SELECT * FROM orders WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=PG_UUID)
+_TAKE = with_arrays("SELECT * FROM orders WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=ID)
 
-_SAVE = _with_arrays(
+_SAVE = with_arrays(
     """
     UPDATE orders SET status = changed.status, updated_at = changed.updated_at, carrier = changed.carrier,
         tracking_number = changed.tracking_number, shipped_at = changed.shipped_at,
@@ -86,22 +77,22 @@ _SAVE = _with_arrays(
         AS changed (id, status, updated_at, carrier, tracking_number, shipped_at, delivered_at, delivery_location)
     WHERE orders.id = changed.id
     """,
-    ids=PG_UUID,
+    ids=ID,
     statuses=TEXT,
-    updated=_INSTANT,
+    updated=INSTANT,
     carriers=TEXT,
     tracking_numbers=TEXT,
-    shipped=_INSTANT,
-    delivered=_INSTANT,
+    shipped=INSTANT,
+    delivered=INSTANT,
     locations=TEXT,
 )
-_REMEMBER = _with_arrays(
+_REMEMBER = with_arrays(
     """
     INSERT INTO order_history (order_id, at, kind, from_status, to_status, actor, event_id, reason)
     SELECT * FROM unnest(:orders, :ats, :kinds, :from_statuses, :to_statuses, :actors, :event_ids, :reasons)
     """,
-    orders=PG_UUID,
-    ats=_INSTANT,
+    orders=ID,
+    ats=INSTANT,
     kinds=TEXT,
     from_statuses=TEXT,
     to_statuses=TEXT,
