@@ -2,12 +2,13 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from libs.chassis.tests.broker.factories import asking, until_it_holds
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,18 @@ async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
     )
     yield broker
     await broker.close()
+
+
+@pytest.fixture
+def all_is_handed_out(request: pytest.FixtureRequest, broker: Broker) -> Callable[[], Awaitable[None]]:
+    """Waits until nothing is left at the broker itself that it could still give to a consumer."""
+
+    async def nothing_waits() -> None:
+        if isinstance(broker, RabbitBroker):
+            async with asking(request.getfixturevalue("rabbitmq_url")) as channel:
+                await until_it_holds(await channel.declare_queue("delivery.inbox.v1", passive=True), 0)
+
+    return nothing_waits
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import aio_pika
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from chassis.broker import Broker, Message, NotReady, Subscription
 
@@ -103,6 +103,12 @@ async def asking(url: str) -> AsyncIterator[AbstractChannel]:
     """A look at RabbitMQ past the broker under test."""
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
         yield channel
+
+
+async def until_it_holds(queue: AbstractQueue, count: int) -> None:
+    async with asyncio.timeout(10):
+        while (await queue.declare()).message_count != count:  # noqa: ASYNC110 - only asking tells
+            await asyncio.sleep(0.02)
 
 
 class Wire:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -96,7 +97,9 @@ async def test_what_is_sent_is_what_arrives(broker: Broker) -> None:
     assert listener.heard == sent
 
 
-async def test_what_arrives_while_a_batch_is_handled_is_the_next_batch(broker: Broker) -> None:
+async def test_what_arrives_while_a_batch_is_handled_is_the_next_batch(
+    broker: Broker, all_is_handed_out: Callable[[], Awaitable[None]]
+) -> None:
     listener = Listener()
     await broker.subscribe(subscription(), listener)
     await until_confirmed(broker, messages(1))
@@ -107,6 +110,7 @@ async def test_what_arrives_while_a_batch_is_handled_is_the_next_batch(broker: B
 
     gathering = asyncio.create_task(until_confirmed(broker, messages(80)))
     await asyncio.wait([gathering], timeout=1)
+    await all_is_handed_out()
     listener.open.set()
     await asyncio.gather(running, gathering)
 

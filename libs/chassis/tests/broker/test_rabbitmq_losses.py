@@ -23,6 +23,7 @@ from libs.chassis.tests.broker.factories import (
     subscription,
     until,
     until_confirmed,
+    until_it_holds,
     until_ready,
     until_unready,
 )
@@ -180,12 +181,12 @@ async def test_a_message_that_may_have_killed_is_handed_over_alone(rabbit: Rabbi
 
     async with asking(rabbitmq_url) as channel:
         inbox = await channel.declare_queue("delivery.inbox.v1", passive=True)
-        await _until_it_holds(inbox, 0)
+        await until_it_holds(inbox, 0)
         await until_confirmed(rabbit, suspects)
         for _ in range(3):
             for each in [await _get(inbox) for _ in suspects]:
                 await each.reject(requeue=True)
-        await _until_it_holds(inbox, 3)
+        await until_it_holds(inbox, 3)
     await until_confirmed(rabbit, messages(4))
     listener.open.set()
 
@@ -199,12 +200,6 @@ async def _get(queue: AbstractQueue) -> AbstractIncomingMessage:
         while (found := await queue.get(fail=False)) is None:  # noqa: ASYNC110 - only asking tells
             await asyncio.sleep(0.02)
         return found
-
-
-async def _until_it_holds(queue: AbstractQueue, count: int) -> None:
-    async with asyncio.timeout(10):
-        while (await queue.declare()).message_count != count:  # noqa: ASYNC110 - only asking tells
-            await asyncio.sleep(0.02)
 
 
 async def _live_and_die(url: str, survived: list[Message]) -> int:
