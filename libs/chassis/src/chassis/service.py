@@ -25,7 +25,7 @@ from .jobs import Clock, Job
 from .relay import Relay
 from .retention import retention_job
 from .settings import Role
-from .telemetry import Telemetry, logger
+from .telemetry import Telemetry, logger, service_name
 
 T = TypeVar("T")
 
@@ -94,6 +94,8 @@ class Service:
 
     @asynccontextmanager
     async def _lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        # Whatever starts here inherits it: several services may share a process and its log.
+        service_name.set(self.name)
         async with AsyncExitStack() as leaving:
             leaving.push_async_callback(self.database.close)
             for thing in self.closes:
