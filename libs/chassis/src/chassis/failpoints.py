@@ -55,6 +55,7 @@ def arm(environment: str, spec: str) -> None:
 
 def disarm() -> None:
     global _armed
+    _hits.clear()
     _armed = None
 
 

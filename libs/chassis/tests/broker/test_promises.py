@@ -19,6 +19,7 @@ from libs.chassis.tests.broker.factories import (
     subscription,
     until,
     until_confirmed,
+    until_ready,
 )
 
 
@@ -116,6 +117,19 @@ async def test_what_arrives_while_a_batch_is_handled_is_the_next_batch(
 
     await until(lambda: len(listener.heard) == 82)
     assert len(listener.done) < 20
+
+
+async def test_a_broker_that_works_never_says_that_it_is_not_ready(broker: Broker) -> None:
+    listener = Listener()
+    await broker.subscribe(subscription(batch=7), listener)
+    await until_ready(broker)
+
+    working = asyncio.create_task(until_confirmed(broker, messages(50)))
+    while len(listener.heard) < 50:
+        await broker.ready()
+        await asyncio.sleep(0)
+
+    await working
 
 
 async def test_a_batch_is_never_larger_than_the_subscription_wants(broker: Broker) -> None:

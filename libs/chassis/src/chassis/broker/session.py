@@ -98,10 +98,14 @@ class Session:
         self._stir.set()
 
     async def _widen(self) -> None:
-        # Before the acknowledgement, so that the narrow consumer gets nothing more.
+        # Before the acknowledgement, so that the narrow consumer gets nothing more; in between we count as ready.
         self._careful = False
-        await self.cancel()
-        await self.consume(prefetch=2 * self._subscription.batch)
+        try:
+            await self._channel.basic_cancel(self._consumer, timeout=ANSWER_WITHIN)
+            await self.consume(prefetch=2 * self._subscription.batch)
+        except BaseException:
+            self.registered = False
+            raise
 
     def _cut(self) -> list[Delivery]:
         batch = [self._buffer.popleft()]
