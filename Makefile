@@ -10,10 +10,10 @@ MAKEFLAGS += --silent
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test test-embedded check lint types imports drift format contracts lock clean
+.PHONY: help setup run test test-embedded e2e e2e-compose bench check lint types imports drift format contracts lock clean
 
 help: ## Show this list
-	awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Create .venv with everything that is needed, pinned and verified by hash
 
@@ -24,6 +24,13 @@ test: setup ## Run all tests, those on a real RabbitMQ included (ARGS="-k cancel
 	$(BIN)/pytest $(ARGS)
 test-embedded: setup ## Run the tests that need no RabbitMQ
 	$(BIN)/pytest -m "not rabbitmq" $(ARGS)
+e2e: setup ## Make the journeys of tests/e2e embedded, and again with a process per service
+	STACK=embedded $(BIN)/pytest tests/e2e $(ARGS) && STACK=processes $(BIN)/pytest tests/e2e $(ARGS)
+e2e-compose: setup ## Build the images, bring them up with Docker Compose and make the journeys there
+	STACK=compose $(BIN)/pytest tests/e2e $(ARGS)
+
+bench: setup ## Measure orders per second against a floor in the same run (ARGS="--rounds 5 --clients 64")
+	$(BIN)/python -m bench $(ARGS)
 
 check: lint types imports drift test ## All that CI demands: format, lint, types, imports, drift, tests
 lint: setup ## Check format and lint

@@ -38,6 +38,9 @@ class Embedded:
 @asynccontextmanager
 async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
     data, output = folder / "data", folder / "up.log"
+    written = data / "connection.json"
+    # A run that was killed could not remove it.
+    written.unlink(missing_ok=True)
     with output.open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 (it takes a moment once, at the start of a test)
             [ORDERFLOW, "up", "--port-base", str(_port_base()), "--data", str(data), *options],
@@ -48,7 +51,6 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
             start_new_session=True,
         )
     try:
-        written = data / "connection.json"
         await until(lambda: written.exists() or process.poll() is not None, START_WITHIN)
         assert process.poll() is None, output.read_text()
         yield Embedded(process, json.loads(written.read_text()), output)

@@ -1,7 +1,8 @@
-"""`orderflow keys`: a new set of keys for a platform, as the environment that `orderflow serve` reads."""
+"""`orderflow keys`: the keys and passwords of a new platform, as the environment that its services are started with."""
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -17,15 +18,19 @@ app = typer.Typer(add_completion=False)
 File = Annotated[
     Path | None, typer.Argument(metavar="FILE", help="A new file, for its owner only; without one they are printed.")
 ]
+Demo = Annotated[
+    bool, typer.Option("--demo", help="Ask for the demo, too: its catalogue, its customer, the autopilot.")
+]
 
 
 @app.command()
-def keys(file: File = None) -> None:
-    """Make the keys of a new platform, as an environment file.
+def keys(file: File = None, demo: Demo = False) -> None:
+    """Make the keys and passwords of a new platform, as an environment file.
 
-    Each service needs the lines that begin with its name; ORDERFLOW_SIGNING_KEY signs people's tokens.
+    A service needs the lines that begin with its name; ORDERFLOW_SIGNING_KEY signs people's tokens. The passwords are
+    for Docker Compose, which reads all of it as `.env`.
     """
-    lines = "".join(f"{line}\n" for line in _environment(new_keys(fleet.NAMES)))
+    lines = "".join(f"{line}\n" for line in _environment(new_keys(fleet.NAMES), demo=demo))
     if file is None:
         typer.echo(lines, nl=False)
         return
@@ -36,9 +41,20 @@ def keys(file: File = None) -> None:
         raise Failure(f"{file} cannot be written: {in_short(error)}.") from error
 
 
-def _environment(made: Keys) -> Iterator[str]:
+def _environment(made: Keys, *, demo: bool) -> Iterator[str]:
     for name, key in made.services.items():
         yield f"{name.upper()}_TRUSTED_KEYS='{made.trusted}'"
         yield f"{name.upper()}_SIGNING_KEY='{json.dumps(key)}'"
+        yield f"{name.upper()}_DATABASE_PASSWORD={_password()}"
+        yield f"{name.upper()}_RABBITMQ_PASSWORD={_password()}"
     yield f"DELIVERY_CARRIER_SECRET='{made.carrier_secret}'"
     yield f"ORDERFLOW_SIGNING_KEY='{json.dumps(made.people)}'"
+    yield f"POSTGRES_PASSWORD={_password()}"
+    if demo:
+        yield "COMPOSE_PROFILES=demo"
+        yield "DELIVERY_AUTOPILOT=true"
+
+
+def _password() -> str:
+    """Fit to stand in a URL as it is."""
+    return secrets.token_hex(24)

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from .failure import Failure
 
-COMMANDS = ("up", "demo", "token", "events", "keys", "serve")
+COMMANDS = ("up", "demo", "token", "events", "keys", "seed", "serve")
 
 
 class _Commands(TyperGroup):
