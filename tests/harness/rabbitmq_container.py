@@ -1,15 +1,10 @@
 """RabbitMQ in a container, where a Docker engine answers."""
 
-import gc
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
-import docker
-from docker.errors import DockerException
-from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
+from .engine import contained
 from .ports import free_ports
 
 IMAGE = "rabbitmq:4-management"
@@ -47,34 +42,5 @@ class Container:
         self._container.stop()
 
 
-@contextmanager
-def container() -> Iterator[Container]:
-    """A running container; raises LookupError where no engine answers, or where it cannot have the image."""
-    # The reaper is a second image to fetch, and what we start we stop.
-    testcontainers_config.ryuk_disabled = True
-    with _leaky():
-        running, reason = _start()
-    if running is None:
-        raise LookupError(reason)
-    try:
-        yield running
-    finally:
-        with _leaky():
-            running.close()
-
-
-def _start() -> tuple[Container | None, str]:
-    try:
-        docker.from_env(timeout=10).close()
-        return Container(), ""
-    except DockerException as reason:
-        return None, f"no container: {reason}"
-
-
-@contextmanager
-def _leaky() -> Iterator[None]:
-    """Docker's client leaves sockets open when it fails; that is no fault of the test that runs meanwhile."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        yield
-        gc.collect()
+def container() -> AbstractContextManager[Container]:
+    return contained(Container)
