@@ -8,7 +8,15 @@ from uuid import RFC_4122
 import pytest
 
 from chassis import ids
-from chassis.ids import first_uuid7_at, uuid7
+from chassis.ids import first_uuid7_at, made_at, uuid7
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    before = datetime.now(UTC)
+
+    made = made_at(uuid7())
+
+    assert before - timedelta(milliseconds=1) <= made <= datetime.now(UTC) + timedelta(milliseconds=1)
 
 
 def test_ids_ascend_strictly_and_are_of_version_seven() -> None:

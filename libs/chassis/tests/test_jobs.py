@@ -118,6 +118,15 @@ async def test_a_failing_job_is_counted_and_runs_again(database: Database, telem
     assert telemetry.registry.get_sample_value("job_failures_total", {"job": "work"}) == 2
 
 
+async def test_a_job_that_failed_waits_for_its_next_turn(database: Database) -> None:
+    work = Work(failures=1)
+    job = Job("work", every=HOURLY, run=work)
+    await asyncio.gather(clock(database).run_once(job), return_exceptions=True)
+
+    assert not await clock(database).run_once(job)
+    assert work.runs == 1
+
+
 async def test_what_a_job_failed_with_is_on_record_until_it_works(database: Database) -> None:
     job = Job("work", every=timedelta(0), run=Work(failures=1))
     [failure] = await asyncio.gather(clock(database).run_once(job), return_exceptions=True)

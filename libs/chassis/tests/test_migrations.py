@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import Column, Index, Integer, MetaData, Table, text
+from sqlalchemy import Column, Index, Integer, MetaData, Table, make_url, text
 
 from chassis.db import _MIGRATION_LOCK, Database, migrate
 from chassis.schema import schema_drift
 from libs.chassis.tests.factories import column, execute
-from tests.harness.postgres import PostgresServer
+from tests.harness.postgres import PostgresServer, unique
 
 FIRST = """
 from alembic import op
@@ -121,6 +123,45 @@ async def test_only_a_new_schema_is_analysed(empty: Database, tmp_path: Path) ->
     await migrate(empty, own)
 
     assert await column(empty, "SELECT reltuples::int FROM pg_class WHERE relname = 'things'") == [1]
+
+
+@pytest.fixture
+async def someone(empty: Database) -> AsyncIterator[Database]:
+    """A role that owns a schema of its own, and is nobody special elsewhere."""
+    name = unique("someone")
+    await execute(empty, f"CREATE ROLE {name} LOGIN PASSWORD 'something'")
+    await execute(empty, f"CREATE SCHEMA {name} AUTHORIZATION {name}")
+    await execute(empty, f"CREATE TABLE {name}.somebody_elses AS SELECT 1 AS id")
+    await execute(empty, "CREATE TABLE elsewhere AS SELECT 1 AS id")
+    await execute(empty, f"ALTER TABLE elsewhere OWNER TO {name}")
+    url = make_url(empty.url).set(username=name, password="something")
+    someone = Database(url.render_as_string(hide_password=False), application_name="someone")
+    yield someone
+    await someone.close()
+    await execute(empty, f"DROP OWNED BY {name} CASCADE")
+    await execute(empty, f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    await execute(empty, f"DROP ROLE {name}")
+
+
+async def test_whoever_migrates_analyses_their_own_tables_and_is_warned_of_no_others(
+    someone: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices: list[str] = []
+    connect = asyncpg.connect
+
+    async def listening(*args: Any, **kwargs: Any) -> asyncpg.Connection:
+        connection = await connect(*args, **kwargs)
+        connection.add_log_listener(lambda _, notice: notices.append(str(notice)))
+        return connection
+
+    monkeypatch.setattr(asyncpg, "connect", listening)
+    await migrate(someone, versions(tmp_path, "things"))
+
+    assert notices == []
+    analysed = (
+        "SELECT relname FROM pg_class WHERE relname IN ('things', 'elsewhere', 'somebody_elses') AND reltuples = 1"
+    )
+    assert await column(someone, analysed) == ["things"]
 
 
 async def test_the_migrations_make_what_the_models_say(empty: Database, tmp_path: Path) -> None:

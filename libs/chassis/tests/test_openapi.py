@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from chassis.openapi import body_of
-from contracts.sales import PlaceOrder
+from contracts.sales.orders import PlaceOrder
 
 
 class Circle(BaseModel):

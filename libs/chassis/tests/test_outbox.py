@@ -5,7 +5,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.db import Database
-from chassis.outbox import publish, savepoint
+from chassis.outbox import publish
+from chassis.pending import savepoint
 from chassis.steps import record, step
 from chassis.tracing import continue_trace, new_traceparent, traceparents, working_for
 from contracts.envelope import Envelope

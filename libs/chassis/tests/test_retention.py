@@ -15,6 +15,11 @@ PARKED = """
     VALUES (:id, 'test', '', 'error', 1, now() - interval '90 days', :resolved, :resolution)
 """
 
+KEYS = """
+    INSERT INTO idempotency_keys (principal, route, key, request_hash, created_at)
+    VALUES ('ada', 'POST /things', :key, '', now() - make_interval(days => :days))
+"""
+
 
 async def test_only_what_is_old_is_deleted(database: Database) -> None:
     for type, sent in {"new": "now", "unsent": None}.items():
@@ -34,11 +39,15 @@ async def test_only_what_is_old_is_deleted(database: Database) -> None:
             resolution=None if name == "waiting" else "handled",
         )
 
-    assert await delete_old(database) == 3
+    await execute(database, KEYS, key="old", days=31)
+    await execute(database, KEYS, key="new", days=29)
+
+    assert await delete_old(database) == 4
 
     assert await column(database, "SELECT event_type FROM outbox ORDER BY 1") == ["new", "unsent"]
     assert await column(database, "SELECT event_id FROM inbox") == ["new"]
     assert await column(database, "SELECT event_id FROM parked_events ORDER BY 1") == ["new", "waiting"]
+    assert await column(database, "SELECT key FROM idempotency_keys") == ["new"]
 
 
 async def test_much_is_deleted_in_small_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-from contracts.catalogue import EVENTS
 from contracts.delivery import OrderStatusUpdated
 from contracts.envelope import Envelope
 from contracts.errors import CODES
-from contracts.sales import OrderStatus
+from contracts.events import EVENTS
+from contracts.sales.orders import OrderStatus
 from contracts.schemas import drift, event_schema, write
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -12,25 +12,48 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from .ids import uuid7
+from .pending import PendingRows
+from .statements import ID, INSTANT, TEXT
 from .steps import step
 from .tables import ChassisTable
 from .telemetry import current_trace_id
+
+_JSON = JSONB(none_as_null=True)
 
 
 class AuditRow(ChassisTable):
     __tablename__ = "audit_log"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     actor: Mapped[str] = mapped_column(Text)
     action: Mapped[str] = mapped_column(Text)
     entity_type: Mapped[str] = mapped_column(Text)
     entity_id: Mapped[str] = mapped_column(Text)
-    before: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
-    after: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    before: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(_JSON)
     trace_id: Mapped[str | None] = mapped_column(Text)
 
-    __table_args__ = (Index("ix_audit_log_entity_type_entity_id", "entity_type", "entity_id"),)
+    __table_args__ = (
+        Index("ix_audit_log_entity_id_id", "entity_id", "id"),
+        Index("ix_audit_log_entity_type_id", "entity_type", "id"),
+        Index("ix_audit_log_actor_id", "actor", "id"),
+    )
+
+
+_pending = PendingRows(
+    "audit_log",
+    id=ID,
+    at=INSTANT,
+    actor=TEXT,
+    action=TEXT,
+    entity_type=TEXT,
+    entity_id=TEXT,
+    before=_JSON,
+    after=_JSON,
+    trace_id=TEXT,
+)
+write_audit = _pending.write
 
 
 @step("AuditLog", "logAuditEvent")
@@ -44,15 +67,16 @@ def record(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """`action` is "entity.verb", such as "shipment.dispatched"."""
-    session.add(
-        AuditRow(
-            at=datetime.now(UTC),
-            actor=actor,
-            action=action,
-            entity_type=action.partition(".")[0],
-            entity_id=str(entity_id),
-            before=to_jsonable_python(before),
-            after=to_jsonable_python(after),
-            trace_id=current_trace_id() or None,
-        )
+    _pending.add(
+        session,
+        # In this order: no id is older than its time.
+        at=datetime.now(UTC),
+        id=uuid7(),
+        actor=actor,
+        action=action,
+        entity_type=action.partition(".")[0],
+        entity_id=str(entity_id),
+        before=to_jsonable_python(before),
+        after=to_jsonable_python(after),
+        trace_id=current_trace_id() or None,
     )

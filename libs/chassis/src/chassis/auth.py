@@ -24,6 +24,7 @@ __all__ = [
     "ServicePeer",
     "Signer",
     "Warehouse",
+    "caller_of",
     "needs",
     "new_keypair",
 ]
@@ -49,14 +50,19 @@ class needs(SecurityBase):  # noqa: N801 (reads as a verb where it is used)
         self._roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> Caller:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise Unauthenticated
-        auth: Auth = request.app.state.auth
-        caller = auth.keyring.verify(token, auth.audience)
+        caller = caller_of(request)
         if self._roles.isdisjoint(caller.roles):
             raise Forbidden
         return caller
+
+
+def caller_of(request: Request) -> Caller:
+    """Whoever it is; that they may ask is for `needs` to say."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise Unauthenticated
+    auth: Auth = request.app.state.auth
+    return auth.keyring.verify(token, auth.audience)
 
 
 Customer = Annotated[Caller, Depends(needs("customer"))]

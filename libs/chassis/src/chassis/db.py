@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, NullPool, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 
+from .audit import write_audit
 from .engine import exhausted_is_away, make_engine
 from .outbox import write_outbox
 
@@ -45,10 +46,14 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
-        """One transaction with its events. A database that is away is `DatabaseAway`, whatever the driver calls it."""
+        """One transaction with its events and what it put on record.
+
+        A database that is away is `DatabaseAway`, whatever the driver calls it.
+        """
         with exhausted_is_away():
             async with self._sessions.begin() as session:
                 yield session
+                await write_audit(session)
                 filled = await write_outbox(session)
         if filled:
             self.outbox_filled.set()
@@ -91,9 +96,24 @@ async def migrate(database: Database, versions: Path) -> None:
                 has_changed = await connection.run_sync(_upgrade, _migrations(versions))
             if has_changed:
                 # Tables that were never analysed make the planner scan them when they have grown.
-                await connection.execute(text("ANALYZE"))
+                await _analyse(connection)
     finally:
         await engine.dispose()
+
+
+# Ours alone: of the catalogue's, which only a superuser may analyse, there would be a warning each.
+_OUR_TABLES = text(
+    """
+    SELECT string_agg(oid::regclass::text, ', ') FROM pg_class
+    WHERE relkind IN ('r', 'p', 'm')
+        AND relnamespace = current_schema()::regnamespace AND pg_has_role(relowner, 'USAGE')
+    """
+)
+
+
+async def _analyse(connection: AsyncConnection) -> None:
+    if tables := await connection.scalar(_OUR_TABLES):
+        await connection.execute(text(f"ANALYZE {tables}"))
 
 
 def _migrations(versions: Path) -> Config:

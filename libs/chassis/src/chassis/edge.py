@@ -17,7 +17,7 @@ from .errors import Invalid, NotFound, TooLarge
 from .refusals import REFUSED_WITH, answer, envelope, refusals, translate
 from .telemetry import Telemetry, logger
 
-__all__ = ["LARGEST_BODY", "SafeRoute", "install", "read_json", "refusals"]
+__all__ = ["LARGEST_BODY", "SafeRoute", "install", "read_json", "refusals", "route_of"]
 
 LARGEST_BODY: Final = 64 * 1024
 _METHODS: Final = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -36,6 +36,13 @@ def install(app: FastAPI, *, telemetry: Telemetry) -> None:
     """Makes an application answer as all of ours do."""
     app.add_middleware(_Edge, telemetry=telemetry)
     translate(app)
+
+
+def route_of(scope: Scope) -> str:
+    """`/orders/{order_id}`: one series per route, however many orders there are."""
+    # FastAPI includes routers lazily: the route itself does not know the prefix that it was included with.
+    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return getattr(route, "path", None) or "unmatched"
 
 
 class _Edge:
@@ -78,7 +85,7 @@ class _Edge:
 
     def _note(self, exchange: "_Exchange", seconds: float) -> None:
         status = exchange.status or _LEFT
-        route = _template(exchange.scope)
+        route = route_of(exchange.scope)
         method = exchange.method if exchange.method in _METHODS else "other"
         self._telemetry.answered(method, route, status, seconds)
         if route not in _QUIET:
@@ -152,10 +159,3 @@ async def _failed(exchange: _Exchange) -> None:
     exchange.scope[REFUSED_WITH] = code
     response = envelope(500, code, "Something went wrong on our side. The trace id helps us to find it.")
     await response(exchange.scope, exchange.receive, exchange.send)
-
-
-def _template(scope: Scope) -> str:
-    """`/orders/{order_id}`: one series per route, however many orders there are."""
-    # FastAPI includes routers lazily: the route itself does not know the prefix that it was included with.
-    route = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    return getattr(route, "path", None) or "unmatched"

@@ -35,7 +35,7 @@ class Unauthenticated(Refused):
 class PaymentRefused(Refused):
     """The payment was not accepted."""
 
-    code = "PAYMENT_REFUSED"
+    code = "PAYMENT_FAILED"
 
 
 class Forbidden(Refused):

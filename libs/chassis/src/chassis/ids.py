@@ -24,5 +24,10 @@ def first_uuid7_at(moment: datetime) -> UUID:
     return _with_bits(max(0, (moment - _EPOCH) // timedelta(microseconds=1) * 4096 // 1000), 0)
 
 
+def made_at(made: UUID) -> datetime:
+    """When one of these ids was made, to the millisecond."""
+    return _EPOCH + timedelta(milliseconds=made.int >> 80)
+
+
 def _with_bits(tick: int, random: int) -> UUID:
     return UUID(int=(tick >> 12) << 80 | 0x7 << 76 | (tick & 0xFFF) << 64 | 0b10 << 62 | random)

@@ -5,8 +5,9 @@ import hashlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import KW_ONLY, dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
 
 from sqlalchemy import Text, text
 from sqlalchemy.dialects.postgresql import TIMESTAMP
@@ -32,31 +33,71 @@ class JobRun(ChassisTable):
     error: Mapped[str | None] = mapped_column(Text)
 
 
+# So late may a job be that has a time of day, and so soon is it tried again when it failed.
+_LOOK: Final = timedelta(minutes=1)
+
+
 @dataclass(frozen=True)
 class Job:
+    """Runs `every` so often, or once a day `at` a time in UTC; one that was missed is made up for."""
+
     name: str
-    every: timedelta
+    _: KW_ONLY
     run: Callable[[], Awaitable[object]]
+    every: timedelta | None = None
+    at: time | None = None
     everywhere: bool = False
     """Each replica runs it at once; the work itself is shared out by SKIP LOCKED."""
 
+    def __post_init__(self) -> None:
+        if (self.every is None) == (self.at is None) or (self.everywhere and self.at is not None):
+            raise ValueError(f"{self.name}: a job runs every so often, or at a time of day and at one replica.")
+        if self.at is not None and self.at.tzinfo is not UTC:
+            raise ValueError(f"{self.name}: a time of day is in UTC.")
 
+    @property
+    def looks_every(self) -> timedelta:
+        return _LOOK if self.every is None else self.every
+
+    def due_since(self, now: datetime) -> datetime:
+        """It is due if it has not run since then."""
+        if self.at is None:
+            return now - self.looks_every * 0.9
+        today = datetime.combine(now.astimezone(UTC), self.at)
+        return today if today <= now else today - timedelta(days=1)
+
+
+# A run that failed or broke off is not the day's run.
 _CLAIM = text(
     """
-    INSERT INTO job_runs (name, started_at) VALUES (:name, clock_timestamp())
-    ON CONFLICT (name) DO UPDATE SET started_at = clock_timestamp(), finished_at = NULL
-    WHERE job_runs.started_at <= clock_timestamp() - CAST(:every AS interval) * 0.9
+    INSERT INTO job_runs (name, started_at) VALUES (:name, :now)
+    ON CONFLICT (name) DO UPDATE SET started_at = :now, finished_at = NULL
+    WHERE job_runs.started_at < :due_since
+        OR :is_daily AND (job_runs.finished_at IS NULL OR job_runs.error IS NOT NULL)
     RETURNING name
     """
 )
 _DONE = text("UPDATE job_runs SET finished_at = clock_timestamp(), error = :error WHERE name = :name")
 
 
+async def database_time(connection: AsyncConnection) -> datetime:
+    """One time for all replicas, however their own clocks go."""
+    now: datetime = await connection.scalar(text("SELECT clock_timestamp()"))
+    return now
+
+
 class Clock:
-    def __init__(self, database: Database, jobs: Sequence[Job], telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Sequence[Job],
+        telemetry: Telemetry,
+        now: Callable[[AsyncConnection], Awaitable[datetime]] = database_time,
+    ) -> None:
         self._database = database
         self._jobs = jobs
         self._telemetry = telemetry
+        self._now = now
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
@@ -71,7 +112,7 @@ class Clock:
     async def run_once(self, job: Job) -> bool:
         """Runs the job if it is due and no other replica has it; tells whether it ran."""
         async with self._sole_runner(job) as connection:
-            if connection is None or not await connection.scalar(_CLAIM, {"name": job.name, "every": job.every}):
+            if connection is None or not await self._claim(job, connection):
                 return False
             error: str | None = None
             try:
@@ -83,6 +124,11 @@ class Clock:
                 await connection.execute(_DONE, {"name": job.name, "error": error})
         return True
 
+    async def _claim(self, job: Job, connection: AsyncConnection) -> bool:
+        now = await self._now(connection)
+        about = {"name": job.name, "now": now, "due_since": job.due_since(now), "is_daily": job.at is not None}
+        return await connection.scalar(_CLAIM, about) is not None
+
     async def _repeat(self, job: Job) -> None:
         while not self._stopping.is_set():
             try:
@@ -92,7 +138,7 @@ class Clock:
             except Exception:
                 self._telemetry.job_failures.labels(job.name).inc()
                 log.exception("job_failed", job=job.name)
-            await happens(self._stopping, within=job.every.total_seconds() * random.uniform(0.9, 1.1))
+            await happens(self._stopping, within=job.looks_every.total_seconds() * random.uniform(0.9, 1.1))
 
     @asynccontextmanager
     async def _sole_runner(self, job: Job) -> AsyncIterator[AsyncConnection | None]:

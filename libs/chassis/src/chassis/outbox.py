@@ -1,9 +1,6 @@
 """The only way in which events leave a service: written with the change that they tell of, sent later by the relay."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, Text, text
@@ -14,12 +11,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 from contracts.envelope import Envelope, Event
 
 from .ids import uuid7
-from .statements import BOOLEAN, ID, TEXT, with_arrays
+from .pending import PendingRows
+from .statements import BOOLEAN, ID, TEXT
 from .steps import note_event
 from .tables import ChassisTable
 from .tracing import traceparent as current_trace
-
-_PENDING = "pending_events"
 
 
 class OutboxRow(ChassisTable):
@@ -43,18 +39,10 @@ class OutboxRow(ChassisTable):
     )
 
 
-_COLUMNS = {
-    "event_id": ID,
-    "event_type": TEXT,
-    "exchange": TEXT,
-    "mandatory": BOOLEAN,
-    "body": TEXT,
-    "traceparent": TEXT,
-}
-_INSERT = with_arrays(
-    f"INSERT INTO outbox ({', '.join(_COLUMNS)}) SELECT * FROM unnest({', '.join(f':{name}' for name in _COLUMNS)})",
-    **_COLUMNS,
+_pending = PendingRows(
+    "outbox", event_id=ID, event_type=TEXT, exchange=TEXT, mandatory=BOOLEAN, body=TEXT, traceparent=TEXT
 )
+write_outbox = _pending.write
 
 
 def publish(session: AsyncSession, event: Event, *, traceparent: str | None = None) -> None:
@@ -63,35 +51,13 @@ def publish(session: AsyncSession, event: Event, *, traceparent: str | None = No
     In a set-based command `traceparent` says whose event it is; elsewhere it belongs to the current step.
     """
     event_id = uuid7()
-    session.info.setdefault(_PENDING, []).append(
-        {
-            "event_id": event_id,
-            "event_type": event.event_type,
-            "exchange": event.exchange(),
-            "mandatory": bool(event.heard_by),
-            "body": Envelope.around(event, str(event_id), datetime.now(UTC)).encode().decode(),
-            "traceparent": traceparent or current_trace.get(),
-        }
+    _pending.add(
+        session,
+        event_id=event_id,
+        event_type=event.event_type,
+        exchange=event.exchange(),
+        mandatory=bool(event.heard_by),
+        body=Envelope.around(event, str(event_id), datetime.now(UTC)).encode().decode(),
+        traceparent=traceparent or current_trace.get(),
     )
     note_event(event.domain_name, traceparent)
-
-
-async def write_outbox(session: AsyncSession) -> bool:
-    """Called once before each commit: all events of the transaction in one statement."""
-    pending: list[dict[str, Any]] = session.info.pop(_PENDING, [])
-    if pending:
-        await session.execute(_INSERT, {name: [row[name] for row in pending] for name in _COLUMNS})
-    return bool(pending)
-
-
-@asynccontextmanager
-async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
-    """What fails inside is undone, the events that it published included; the transaction goes on."""
-    pending = session.info.setdefault(_PENDING, [])
-    before = len(pending)
-    try:
-        async with session.begin_nested():
-            yield
-    except BaseException:
-        del pending[before:]
-        raise

@@ -3,12 +3,16 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
+from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AwareDatetime, BaseModel, TypeAdapter, ValidationError
+from sqlalchemy import ColumnElement, SQLColumnExpression
 
 from .errors import Invalid
+from .ids import first_uuid7_at
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -17,10 +21,16 @@ T = TypeVar("T")
 Key = TypeVar("Key")
 
 _LONGEST: Final = 512
+_MOMENT: Final = timedelta(seconds=5)
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most.")]
 Cursor = Annotated[str | None, Query(max_length=_LONGEST, description="`next_cursor` of the page before.")]
 DEFAULT_LIMIT: Final = 20
+
+# Times further out have no equivalent in UTC, where the database keeps them.
+Moment = Annotated[
+    AwareDatetime | None, Query(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 1, 1, tzinfo=UTC))
+]
 
 
 class Page(BaseModel, Generic[T]):
@@ -56,6 +66,24 @@ class Keyset(Generic[Key]):
         """From one row more than fits on the page (`LIMIT limit + 1`)."""
         items = rows[:limit]
         return {"items": items, "next_cursor": self.write(key(items[-1])) if len(rows) > limit else None}
+
+
+def made_between(
+    id: SQLColumnExpression[UUID],  # noqa: A002
+    at: SQLColumnExpression[datetime],
+    since: datetime | None,
+    before: datetime | None,
+) -> list[ColumnElement[bool]]:
+    """Conditions for a list in the order of its UUIDv7 ids, which were made a moment after the time `at`.
+
+    Their bounds let the index find the page, the times decide.
+    """
+    conditions = []
+    if since is not None:
+        conditions += [id >= first_uuid7_at(since), at >= since]
+    if before is not None:
+        conditions += [id < first_uuid7_at(before + _MOMENT), at < before]
+    return conditions
 
 
 def _not_ours() -> Invalid:

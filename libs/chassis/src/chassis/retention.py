@@ -1,4 +1,4 @@
-"""Deletes what nobody asks for any more: sent events, handled ids, resolved parked events; in small batches."""
+"""Deletes what nobody asks for any more: sent and handled events, resolved parked ones, keys; in batches."""
 
 from datetime import timedelta
 from functools import partial
@@ -11,12 +11,15 @@ from .jobs import Job
 KEEP_SENT = timedelta(days=7)
 # Longer than any queue or outbox holds a copy: an id that is forgotten too early lets its duplicate in.
 KEEP_HANDLED = timedelta(days=30)
+# Far longer than anyone repeats a request.
+KEEP_KEYS = timedelta(days=30)
 _BATCH = 5_000
 
 _OLD = {
     "outbox": ("id", "sent_at", KEEP_SENT),
     "inbox": ("event_id", "handled_at", KEEP_HANDLED),
     "parked_events": ("event_id", "resolved_at", KEEP_HANDLED),
+    "idempotency_keys": ("principal, route, key", "created_at", KEEP_KEYS),
 }
 
 
@@ -24,7 +27,7 @@ async def delete_old(database: Database) -> int:
     deleted = 0
     for table, (key, since, keep) in _OLD.items():
         old = f"SELECT {key} FROM {table} WHERE {since} < now() - CAST(:keep AS interval) LIMIT :batch"
-        statement = text(f"DELETE FROM {table} WHERE {key} IN ({old}) RETURNING 1")
+        statement = text(f"DELETE FROM {table} WHERE ({key}) IN ({old}) RETURNING 1")
         count = _BATCH
         while count == _BATCH:
             async with database.begin() as session:

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol, TypeVar
 from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import text
 
+from .audit_trail import router as audit_trail
 from .auth import Auth
 from .broker import Broker, Subscription
 from .broker.patience import finish
@@ -88,7 +89,7 @@ class Service:
         app.state.provided = {type(thing): thing for thing in self.provides}
         install(app, telemetry=self.telemetry)
         app.include_router(health([self.database.ready, *([] if self.role == "api" else [self._broker_ready])]))
-        for router in self.routers if self.role != "worker" else ():
+        for router in [*self.routers, audit_trail] if self.role != "worker" else ():
             app.include_router(router)
         return app
 

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
 
 import uvicorn
 from fastapi import FastAPI
@@ -17,6 +18,7 @@ class Site:
     app: FastAPI
     host: str
     port: int
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
 
 
 class NotStarted(Exception):
@@ -74,6 +76,9 @@ def _configure(site: Site) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Left to itself uvicorn believes whoever calls from this machine.
+        proxy_headers=bool(site.trusted_proxies),
+        forwarded_allow_ips=[str(network) for network in site.trusted_proxies],
         timeout_graceful_shutdown=5,
         timeout_keep_alive=75,
     )

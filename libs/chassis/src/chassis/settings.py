@@ -1,11 +1,19 @@
 """What every service can be told from outside; each service adds its own under its own prefix."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Role = Literal["all", "api", "worker"]
+
+
+def _separated(given: Any) -> Any:
+    return given.replace(",", " ").split() if isinstance(given, str) else given
+
+
+Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_separated)]
+"""With commas between them; an address is a network of one."""
 
 
 class ServiceSettings(BaseSettings):
@@ -21,6 +29,8 @@ class ServiceSettings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8000
     role: Role = "all"
+    trusted_proxies: Networks = ()
+    """Whose word it is where a request comes from (X-Forwarded-For): of nobody else is it believed."""
     pool_size: int = Field(default=10, ge=2, le=100)
 
 

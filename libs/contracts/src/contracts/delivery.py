@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import AwareDatetime, StringConstraints
 
 from .envelope import Event
-from .sales import OrderStatus, ShippingAddress
+from .sales.addresses import ShippingAddress
+from .sales.orders import OrderStatus
 from .text import Body, Line, ShortLine, View
 
 TrackingNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{4,40}$")]
@@ -16,6 +17,8 @@ Carrier = ShortLine
 
 
 class ShipmentStatus(StrEnum):
+    ON_HOLD = "ON_HOLD"
+    """The order is not paid for yet."""
     READY = "READY"
     SHIPPED = "SHIPPED"
     DELIVERED = "DELIVERED"

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .catalogue import EVENTS
 from .envelope import Envelope, Event
 from .errors import CODES, describe
+from .events import EVENTS
 
 FOLDER = Path("docs/contracts")
 

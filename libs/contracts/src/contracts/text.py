@@ -32,6 +32,8 @@ def to_decimal_string(minor_units: int) -> str:
 
 
 Text = Annotated[str, AfterValidator(_storable)]
+PlainText = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_storable)]
+"""What it must be like beyond this, a rule with a code of its own says."""
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), AfterValidator(_storable)]
 ShortLine = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), AfterValidator(_storable)

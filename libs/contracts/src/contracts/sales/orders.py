@@ -5,10 +5,12 @@ from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from .envelope import Event
-from .text import Body, Currency, Line, Money, Note, ProductId, Quantity, ShortLine, View
+from contracts.envelope import Event
+from contracts.text import Body, Currency, Money, Note, ProductId, Quantity, View
+
+from .addresses import ShippingAddress
 
 
 class OrderStatus(StrEnum):
@@ -18,16 +20,6 @@ class OrderStatus(StrEnum):
     SHIPPED = "SHIPPED"
     DELIVERED = "DELIVERED"
     CANCELLED = "CANCELLED"
-
-
-class ShippingAddress(Body):
-    name: Line
-    line1: Line
-    line2: Line | None = None
-    city: Line
-    state: Line | None = None
-    postal_code: ShortLine
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
 
 
 class OrderItem(Body):
@@ -42,6 +34,10 @@ class PlaceOrder(Body):
     items: Annotated[list[OrderItem], Field(min_length=1, max_length=50)]
     shipping_address: ShippingAddress | None = None
     note: Note | None = None
+
+
+class CancelOrder(Body):
+    reason: Note | None = None
 
 
 class OrderLineView(View):
@@ -71,7 +67,21 @@ class OrderView(View):
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     delivery_location: str | None = None
+    cancelled_at: datetime | None = None
+    cancel_reason: str | None = None
     allowed_actions: list[str]
+
+
+class StuckAttempt(View):
+    """An attempt to order that has neither become one nor been undone, though it had its time."""
+
+    attempt_id: UUID
+    """Also of its hold at Product, and of its payment."""
+    customer_id: str
+    state: Literal["open", "undoing"]
+    is_checkout: bool
+    begun_at: datetime
+    lease_until: datetime
 
 
 class TimelineEntry(View):
@@ -118,6 +128,33 @@ class OrderCreated(SalesEvent):
     currency: Currency
     shipping_address: ShippingAddress
     created_at: datetime
+
+
+class OrderConfirmed(SalesEvent):
+    """The order is paid for: its parcel may leave. It has not left yet."""
+
+    event_type = "order.confirmed"
+    domain_name = "OrderConfirmed"
+    heard_by = frozenset({"delivery"})
+
+    order_id: UUID
+    customer_id: str
+    total: Money
+    currency: Currency
+    confirmed_at: datetime
+
+
+class OrderCancelled(SalesEvent):
+    """The order will never be shipped and its stock is free again. What was paid may still be on its way back."""
+
+    event_type = "order.cancelled"
+    domain_name = "OrderCancelled"
+    heard_by = frozenset({"delivery"})
+
+    order_id: UUID
+    customer_id: str
+    reason: str | None = None
+    cancelled_at: datetime
 
 
 class OrderShipped(SalesEvent):

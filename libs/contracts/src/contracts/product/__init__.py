@@ -1,0 +1,1 @@
+"""What others see of Product: the catalogue and the inventory."""

@@ -1,0 +1,1 @@
+"""What others see of Sales: customers, carts and orders."""
