@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 
 from chassis.edge import read_json
 from chassis.serving import Site, serve, stop_on_signals
-from contracts.sales import PlaceOrder
+from contracts.sales.orders import PlaceOrder
 
 app = FastAPI(openapi_url=None)
 

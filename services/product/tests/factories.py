@@ -18,10 +18,12 @@ from chassis.broker import InProcessBroker
 from chassis.db import Database
 from chassis.ids import uuid7
 from chassis.outbox import OutboxRow
-from contracts.product import RequestedItem, Reservation
+from contracts.product.inventory import CorrectStock, RequestedItem, Reservation
 from product.app import build
-from product.catalog.model import Product
-from product.inventory.model import StockRow
+from product.catalog.model import Product, Variant
+from product.inventory.stocking import open_stock
+from product.inventory.tables import StockRow, stored
+from product.inventory.warehousing import correct_stock
 from product.settings import ProductSettings
 
 Item = tuple[str, int]
@@ -44,12 +46,34 @@ async def put_on_sale(
     name: str = "Stoneware mug",
     price: int = 14_00,
     is_active: bool = True,
+    **more: Any,
 ) -> str:
+    """`more` are other columns of the product."""
     async with database.begin() as session:
-        session.add(Product(id=product_id, name=name, price=price, currency="EUR", is_active=is_active))
-        await session.flush()
-        session.add(StockRow(product_id=product_id, on_hand=on_hand))
+        session.add(Product(id=product_id, name=name, price=price, currency="EUR", is_active=is_active, **more))
+        await open_stock(session, product_id, None, on_hand, "test")
     return product_id
+
+
+async def add_variant(
+    database: Database,
+    product_id: str,
+    on_hand: int,
+    *,
+    size: str | None = "L",
+    color: str | None = None,
+    price: int | None = None,
+    weight_grams: int | None = None,
+    id: UUID | None = None,  # noqa: A002
+) -> UUID:
+    """From now on the product is sold by variant only."""
+    async with database.begin() as session:
+        (await session.get_one(Product, product_id, with_for_update=True)).has_variants = True
+        variant = Variant(id=id or uuid7(), product_id=product_id, size=size, color=color, price=price)
+        variant.sku, variant.weight_grams = f"sku-{variant.id}", weight_grams
+        session.add(variant)
+        await open_stock(session, product_id, variant.id, on_hand, "test")
+    return variant.id
 
 
 @dataclass(frozen=True)
@@ -58,15 +82,24 @@ class Shelf:
     reserved: int
 
 
-async def shelf(database: Database, product_id: str) -> Shelf:
+async def shelf(database: Database, product_id: str, variant_id: UUID | None = None) -> Shelf:
     async with database.begin() as session:
-        row = await session.get_one(StockRow, product_id)
+        row = await session.get_one(StockRow, (product_id, stored(variant_id)))
     return Shelf(row.on_hand, row.reserved)
 
 
-async def restock(database: Database, product_id: str, on_hand: int) -> None:
+async def restock(database: Database, product_id: str, on_hand: int, variant_id: UUID | None = None) -> None:
+    """So many are on the shelf from now on."""
+    more = on_hand - (await shelf(database, product_id, variant_id)).on_hand
     async with database.begin() as session:
-        (await session.get_one(StockRow, product_id, with_for_update=True)).on_hand = on_hand
+        await correct_stock(
+            session, product_id, CorrectStock(variant_id=variant_id, quantity=more, reason="for a test"), "test"
+        )
+
+
+async def is_in_stock(database: Database, product_id: str) -> bool:
+    async with database.begin() as session:
+        return (await session.get_one(Product, product_id)).in_stock
 
 
 async def published(database: Database) -> list[tuple[str, dict[str, Any]]]:
@@ -77,7 +110,10 @@ async def published(database: Database) -> list[tuple[str, dict[str, Any]]]:
 
 
 async def event_counts(database: Database) -> Counter[tuple[str, str]]:
-    return Counter((kind, content["reservation_id"]) for kind, content in await published(database))
+    """Of those that tell of a reservation."""
+    return Counter(
+        (kind, content["reservation_id"]) for kind, content in await published(database) if "reservation_id" in content
+    )
 
 
 async def held_by_lines(database: Database) -> dict[str, int]:
@@ -86,7 +122,7 @@ async def held_by_lines(database: Database) -> dict[str, int]:
         rows = await session.execute(
             text("""
                 SELECT stock.product_id, coalesce(sum(quantity) FILTER (WHERE state = 'HELD'), 0)::bigint AS held
-                FROM stock LEFT JOIN reservation_lines AS lines USING (product_id)
+                FROM stock LEFT JOIN reservation_lines AS lines USING (product_id, variant_id)
                     LEFT JOIN reservations ON reservations.id = lines.reservation_id
                 GROUP BY stock.product_id
             """)
@@ -95,8 +131,12 @@ async def held_by_lines(database: Database) -> dict[str, int]:
 
 
 async def reserved(database: Database) -> dict[str, int]:
+    """Of each product, all its variants together."""
     async with database.begin() as session:
-        return {row.product_id: row.reserved for row in await session.scalars(select(StockRow))}
+        counts: Counter[str] = Counter()
+        for row in await session.scalars(select(StockRow)):
+            counts[row.product_id] += row.reserved
+        return dict(counts)
 
 
 @cache
@@ -114,15 +154,15 @@ def as_person(role: str) -> dict[str, str]:
     return {"Authorization": "Bearer " + _keys()[0].token("ada", [role])}
 
 
-def settings(url: str) -> ProductSettings:
+def settings(url: str, **more: Any) -> ProductSettings:
     private, _ = new_keypair("product", ["service"])
-    return ProductSettings(database_url=SecretStr(url), trusted_keys=_keys()[2], signing_key=SecretStr(private))
+    return ProductSettings(database_url=SecretStr(url), trusted_keys=_keys()[2], signing_key=SecretStr(private), **more)
 
 
 @asynccontextmanager
-async def instance(url: str) -> AsyncIterator[httpx.AsyncClient]:
+async def instance(url: str, **more: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A whole Product with connections of its own, as one of several replicas. No relay runs: the outbox keeps all."""
-    service = build(settings(url), InProcessBroker())
+    service = build(settings(url, **more), InProcessBroker())
     transport = httpx.ASGITransport(service.app())
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://product") as client:

@@ -1,22 +1,14 @@
-"""Many at once, through two replicas on one database, with real commits."""
+"""Many at once, through two replicas on one database, with real commits: who gets it, and that it happens once."""
 
 import asyncio
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import Any, TypeVar
-from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.db import Database
 from chassis.ids import uuid7
-from contracts.product import Reservation, Settled
-from product.inventory.commands import Overtaken, reserve
+from product.inventory.commands import reserve
 from product.inventory.settlement import deduct, release
 from services.product.tests.factories import (
     Shelf,
@@ -30,51 +22,12 @@ from services.product.tests.factories import (
     settle,
     shelf,
 )
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-End = Callable[[AsyncSession, Sequence[UUID]], Awaitable[list[Settled]]]
-Replicas = tuple[httpx.AsyncClient, httpx.AsyncClient]
+from services.product.tests.rivals import End, Replicas, alone, held, hold, someone_waits_for_a_lock
 
 
 @pytest.fixture
 def replicas(client: httpx.AsyncClient, other_client: httpx.AsyncClient) -> Replicas:
     return client, other_client
-
-
-async def held(client: httpx.AsyncClient, wanted: Reservation) -> dict[str, Any]:
-    answer = await ask(client, [wanted])
-    assert answer.status_code == 200, answer.text
-    view: dict[str, Any] = answer.json()["reservations"][0]
-    return view
-
-
-async def hold(client: httpx.AsyncClient, count: int, product_id: str) -> list[UUID]:
-    wanted = [reservation((product_id, 1)) for _ in range(count)]
-    assert (await ask(client, wanted)).status_code == 200
-    return [each.reservation_id for each in wanted]
-
-
-async def alone(
-    database: Database, command: Callable[[AsyncSession, Sequence[Item]], Awaitable[Answer]], batch: Sequence[Item]
-) -> Answer:
-    """In a transaction of its own, as one more replica would do it."""
-    while True:
-        with suppress(Overtaken):
-            async with database.begin() as session:
-                return await command(session, batch)
-
-
-async def someone_waits_for_a_lock(database: Database, how_many: int = 1) -> None:
-    for _ in range(500):
-        async with database.engine.connect() as connection:
-            if await connection.scalar(_WAITING) == how_many:
-                return
-        await asyncio.sleep(0.01)
-    raise AssertionError("They do not wait for a lock.")
-
-
-_WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
 
 
 async def test_of_two_hundred_who_want_one_of_fifty_exactly_fifty_get_it(
@@ -86,7 +39,8 @@ async def test_of_two_hundred_who_want_one_of_fifty_exactly_fifty_get_it(
 
     assert Counter(each["state"] for each in answers) == {"HELD": 50, "REFUSED": 150}
     assert await shelf(database, "mug") == Shelf(on_hand=50, reserved=50)
-    assert len(await published(database)) == 50
+    kinds = Counter(kind for kind, _ in await published(database))
+    assert kinds == {"inventory.reserved": 50, "inventory.out_of_stock": 1}
 
 
 async def test_transactions_that_all_want_the_last_pieces_are_told_so_instead_of_failing(
@@ -194,7 +148,7 @@ async def test_who_wants_to_end_a_hold_waits_for_the_one_who_is_at_it_and_then_k
     await alone(database, reserve, [ended, other])
 
     async with database.begin() as session:
-        [won] = await first(session, [ended.reservation_id])
+        [won] = await first(session, [ended.reservation_id], ["test"])
         waiting = asyncio.create_task(alone(database, second, [ended.reservation_id]))
         await someone_waits_for_a_lock(database)
 
@@ -226,144 +180,6 @@ async def test_a_reservation_and_its_release_that_race_never_leave_a_hold(
         assert counts["inventory.reserved", id] == counts["inventory.released", id] <= 1
 
 
-async def test_no_order_of_products_and_reservations_makes_a_deadlock(url: str, database: Database) -> None:
-    chance = random.Random(7)
-    products = [await put_on_sale(database, f"product-{number}", 200) for number in range(8)]
-    known: list[Reservation] = []
-
-    def some_reservations() -> list[Reservation]:
-        new = [
-            reservation(*((each, chance.randint(1, 3)) for each in chance.sample(products, chance.randint(1, 6))))
-            for _ in range(chance.randint(1, 6))
-        ]
-        # Without any stock to lock, only its own row keeps such a one from its twin.
-        new += [reservation(("unheard-of", 1)) for _ in range(3)]
-        known.extend(new)
-        batch = new + chance.sample(known[-60:], min(len(known), 8))
-        chance.shuffle(batch)
-        return batch
-
-    def some_ids() -> list[UUID]:
-        batch = [each.reservation_id for each in chance.sample(known[-60:], min(len(known), 8))]
-        # What is released here before it is asked for is asked for later on, and at the same time.
-        early = [reservation((chance.choice(products), 1)) for _ in range(2)]
-        known.extend(early)
-        batch += [each.reservation_id for each in early]
-        chance.shuffle(batch)
-        return batch
-
-    others = Database(url, application_name="another replica")
-    try:
-        for _ in range(12):
-            storm = [
-                call
-                for one in (database, others)
-                for call in (
-                    *(alone(one, reserve, some_reservations()) for _ in range(5)),
-                    *(alone(one, release, some_ids()) for _ in range(3)),
-                    *(alone(one, deduct, some_ids()) for _ in range(3)),
-                )
-            ]
-            chance.shuffle(storm)
-            await asyncio.gather(*storm)
-    finally:
-        await others.close()
-
-    assert await reserved(database) == await held_by_lines(database)
-    assert max((await event_counts(database)).values()) == 1
-
-
-class Crowd:
-    """Several at once want the same things, named in different orders, while someone else holds the first of them."""
-
-    def __init__(self, database: Database) -> None:
-        self.database = database
-        self.chance = random.Random(3)
-
-    async def pushes(
-        self,
-        first: Callable[[AsyncSession], Awaitable[object]],
-        command: Callable[[AsyncSession, Sequence[Item]], Awaitable[Answer]],
-        batch: Callable[[int], Sequence[Item]],
-    ) -> None:
-        async with self.database.begin() as session:
-            await first(session)
-            crowd = [asyncio.create_task(alone(self.database, command, self.shuffled(batch(n)))) for n in range(8)]
-            await someone_waits_for_a_lock(self.database, 8)
-        await asyncio.gather(*crowd)
-
-    def shuffled(self, items: Sequence[Item]) -> list[Item]:
-        return self.chance.sample(list(items), len(items))
-
-
-@pytest.fixture
-async def crowd(database: Database) -> Crowd:
-    return Crowd(database)
-
-
-async def test_those_who_reserve_lock_the_stock_in_one_order(crowd: Crowd, database: Database) -> None:
-    products = [await put_on_sale(database, f"product-{number}", 100) for number in range(10)]
-
-    await crowd.pushes(
-        lambda session: session.execute(text("SELECT 1 FROM stock WHERE product_id = 'product-0' FOR UPDATE")),
-        reserve,
-        lambda _: [reservation((product, 1)) for product in products],
-    )
-
-    assert set((await reserved(database)).values()) == {8}
-
-
-@pytest.mark.parametrize("end", [release, deduct])
-async def test_those_who_end_reservations_lock_the_stock_in_one_order(
-    crowd: Crowd, database: Database, end: End
-) -> None:
-    products = [await put_on_sale(database, f"product-{number}", 100) for number in range(10)]
-    wanted = [reservation((product, 1)) for _ in range(8) for product in products]
-    await alone(database, reserve, wanted)
-
-    await crowd.pushes(
-        lambda session: session.execute(text("SELECT 1 FROM stock WHERE product_id = 'product-0' FOR UPDATE")),
-        end,
-        lambda number: [each.reservation_id for each in wanted[number * 10 : number * 10 + 10]],
-    )
-
-    assert set((await reserved(database)).values()) == {0}
-
-
-@pytest.mark.parametrize("end", [release, deduct])
-async def test_those_who_end_reservations_lock_them_in_one_order(crowd: Crowd, database: Database, end: End) -> None:
-    await put_on_sale(database, "mug", 100)
-    wanted = [reservation(("mug", 1)) for _ in range(10)]
-    await alone(database, reserve, wanted)
-
-    await crowd.pushes(
-        lambda session: session.execute(text("SELECT 1 FROM reservations ORDER BY id LIMIT 1 FOR UPDATE")),
-        end,
-        lambda _: [each.reservation_id for each in wanted],
-    )
-
-    assert await reserved(database) == {"mug": 0}
-
-
-async def test_reservations_that_need_no_stock_are_written_in_one_order(crowd: Crowd, database: Database) -> None:
-    wanted = [reservation(("unheard-of", 1)) for _ in range(10)]
-    smallest = min(wanted, key=lambda each: each.reservation_id)
-
-    await crowd.pushes(lambda session: reserve(session, [smallest]), reserve, lambda _: wanted)
-
-    assert await published(database) == []
-
-
-async def test_releases_that_come_before_their_reservations_are_written_in_one_order(
-    crowd: Crowd, database: Database
-) -> None:
-    ids = [uuid7() for _ in range(10)]
-
-    await crowd.pushes(lambda session: release(session, [min(ids)]), release, lambda _: ids)
-
-    assert await published(database) == []
-
-
 async def test_a_release_that_is_overtaken_by_its_reservation_gives_the_hold_back(
     replicas: Replicas, database: Database
 ) -> None:
@@ -371,7 +187,7 @@ async def test_a_release_that_is_overtaken_by_its_reservation_gives_the_hold_bac
     wanted = reservation(("mug", 1))
 
     async with database.begin() as session:
-        await reserve(session, [wanted])
+        await reserve(session, [wanted], ["test"])
         releasing = asyncio.create_task(settle(replicas[0], "releases", [wanted.reservation_id]))
         # It has looked, found nothing, and waits now with its tombstone until the reservation is committed.
         await someone_waits_for_a_lock(database)
@@ -389,7 +205,7 @@ async def test_those_behind_one_that_was_released_just_then_get_what_it_does_not
     late, behind = reservation(("mug", 7)), reservation(("mug", 7))
 
     async with database.begin() as session:
-        await release(session, [late.reservation_id])
+        await release(session, [late.reservation_id], ["test"])
         asking = asyncio.create_task(ask(replicas[0], [late, behind]))
         await someone_waits_for_a_lock(database)
 

@@ -11,6 +11,7 @@ from chassis.db import Database
 from services.product.tests.factories import as_person, as_service, ask, put_on_sale, reservation, reserved
 
 CHECK = "/api/v1/products/check-availability"
+QUOTES = "/api/v1/products/quotes"
 RESERVE = "/api/v1/reservations"
 ID = "0198c0de-0000-7000-8000-000000000001"
 SETTLE = {"reservation_ids": [ID]}
@@ -83,7 +84,7 @@ async def test_an_address_that_cannot_exist_is_refused(client: httpx.AsyncClient
     assert answer.status_code in {400, 404}
 
 
-@pytest.mark.parametrize("path", [CHECK, RESERVE])
+@pytest.mark.parametrize("path", [CHECK, QUOTES, RESERVE])
 async def test_another_method_is_refused_with_those_there_are(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.delete(path, headers=as_service())
 
@@ -124,10 +125,12 @@ async def test_items_that_make_no_sense_are_refused_with_the_field_and_hold_noth
     await put_on_sale(database, "mug", 10**6)
 
     checked = await client.post(CHECK, json={"items": items})
+    quoted = await client.post(QUOTES, json={"items": items})
     body = {"reservations": [{"reservation_id": ID, "items": items}]}
     held = await client.post(RESERVE, json=body, headers=as_service())
 
-    assert code(checked) == code(held) == (400, "VALIDATION_ERROR")
+    assert code(checked) == code(quoted) == code(held) == (400, "VALIDATION_ERROR")
+    assert checked.json()["error"]["details"] == quoted.json()["error"]["details"]
     assert checked.json()["error"]["details"][0]["field"].startswith("items")
     assert held.json()["error"]["details"][0]["field"].startswith("reservations.0.items")
     assert await reserved(database) == {"mug": 0}
@@ -180,7 +183,7 @@ NO_JSON = {
 
 
 @pytest.mark.parametrize("body", list(NO_JSON.values()), ids=list(NO_JSON))
-@pytest.mark.parametrize("path", [CHECK, RESERVE, f"{RESERVE}/releases", f"{RESERVE}/deductions"])
+@pytest.mark.parametrize("path", [CHECK, QUOTES, RESERVE, f"{RESERVE}/releases", f"{RESERVE}/deductions"])
 async def test_bodies_that_are_not_what_json_should_be_are_refused(
     client: httpx.AsyncClient, path: str, body: bytes
 ) -> None:

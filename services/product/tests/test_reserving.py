@@ -8,9 +8,10 @@ import pytest
 from chassis.db import Database
 from chassis.ids import uuid7
 from chassis.steps import record
-from contracts.product import Reservation
+from contracts.product.inventory import Reservation
 from services.product.tests.factories import (
     Shelf,
+    add_variant,
     as_service,
     ask,
     item,
@@ -46,6 +47,7 @@ async def test_what_is_held_is_answered_with_names_and_prices(client: httpx.Asyn
                         "name": "Stoneware mug",
                         "unit_price": "14.05",
                         "currency": "EUR",
+                        "weight_grams": 0,
                     }
                 ],
             }
@@ -88,18 +90,35 @@ async def test_in_one_request_first_come_is_first_served(client: httpx.AsyncClie
     assert [each["items"][0]["available"] for each in answers] == [10, 4, 4]
 
 
-async def test_unknown_products_products_off_sale_and_variants_are_refused(
+async def test_what_cannot_be_had_at_all_is_refused_with_the_reason(
     client: httpx.AsyncClient, database: Database
 ) -> None:
     await put_on_sale(database, "mug", 10)
     await put_on_sale(database, "off-sale", 10, is_active=False)
-    wanted = [reservation(("unheard-of", 1)), reservation(("off-sale", 1)), reservation(item("mug", 1, uuid4()))]
+    await put_on_sale(database, "shirt", 10)
+    await add_variant(database, "shirt", 10)
+    wanted = [
+        reservation(("unheard-of", 1)),
+        reservation(item("mug", 1, uuid4())),
+        reservation(("off-sale", 1)),
+        reservation(("shirt", 1)),
+        reservation(("mug", 11)),
+    ]
 
     answers = (await ask(client, wanted)).json()["reservations"]
 
-    assert [each["state"] for each in answers] == ["REFUSED"] * 3
-    assert [(each["items"][0]["available"], each["items"][0]["is_available"]) for each in answers] == [(0, False)] * 3
-    assert await reserved(database) == {"mug": 0, "off-sale": 0}
+    assert [each["state"] for each in answers] == ["REFUSED"] * 5
+    assert [each["items"][0].get("reason") for each in answers] == [
+        "UNKNOWN",
+        "UNKNOWN",
+        "NOT_ON_SALE",
+        "VARIANT_REQUIRED",
+        None,
+    ]
+    assert [each["items"][0]["available"] for each in answers] == [0, 0, 0, 0, 10]
+    assert await reserved(database) == {"mug": 0, "off-sale": 0, "shirt": 0}
+    # What was refused is answered so again, with its reason.
+    assert (await ask(client, wanted)).json()["reservations"] == answers
 
 
 async def test_asked_again_it_is_answered_as_the_first_time_and_holds_nothing_more(

@@ -8,8 +8,11 @@ from chassis.db import Database
 from chassis.service import Service
 
 from .catalog import api as catalog
+from .catalog.browsing_api import browsing
+from .categories import api as categories
 from .inventory import api as inventory
 from .inventory.desk import Desk
+from .inventory.warehouse_api import warehouse
 from .settings import ProductSettings
 
 NAME = "product"
@@ -25,8 +28,16 @@ def build(settings: ProductSettings, broker: Broker) -> Service:
         broker=broker,
         auth=Auth(KeyRing(settings.trusted_keys), audience=NAME),
         migrations=MIGRATIONS,
-        routers=[inventory.availability, inventory.reservations, catalog.products],
-        provides=[desk],
+        routers=[
+            inventory.availability,
+            inventory.reservations,
+            inventory.returned_stock,
+            warehouse,
+            categories.router,
+            browsing,
+            catalog.products,
+        ],
+        provides=[desk, settings],
         closes=[desk],
         role=settings.role,
     )

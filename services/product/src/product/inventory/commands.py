@@ -1,6 +1,7 @@
-"""Asking for stock: what there is, and holding it. How a reservation ends is `settlement`'s.
+"""Holding stock. How a reservation ends is `settlement`'s.
 
-Locks are taken in one order everywhere: rows of reservations by id, rows of stock by product, new reservations by id.
+Locks are taken in one order everywhere: rows of reservations by id, rows of stock by product and variant, new
+reservations by id, rows of products by id. Who has locked a product therefore waits for no row of stock any more.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,36 +10,27 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.errors import NotFound
 from chassis.failpoints import failpoint
 from chassis.outbox import publish
 from chassis.statements import ID, INTEGER, TEXT, with_arrays
 from chassis.steps import step
-from contracts.product import (
-    Availability,
+from contracts.product.inventory import (
     InventoryReserved,
-    ItemAvailability,
-    RequestedItem,
+    QuotedItem,
     Reservation,
     ReservationState,
     ReservationView,
-    ReservedItem,
     StockLine,
 )
 
-from .model import HELD, Decision, Offer, ReservationMismatch, ReservationRow, decide, judge, view
+from .model import HELD, Article, Decision, ReservationMismatch, decide
+from .offers import find_offers
+from .selling_out import tell_that_it_is_out
+from .stocking import refresh_in_stock
+from .tables import stored
 from .traces import with_traces
 
-_ITEMS = TypeAdapter(list[ReservedItem])
-
-_LOOK = """
-    SELECT stock.product_id, products.name, products.price, products.currency,
-        stock.on_hand - stock.reserved AS available
-    FROM stock JOIN products ON products.id = stock.product_id
-    WHERE stock.product_id = ANY(:product_ids) AND products.is_active
-"""
-_OFFERS = with_arrays(_LOOK, product_ids=TEXT)
-_OFFERS_LOCKED = with_arrays(f"{_LOOK} ORDER BY stock.product_id FOR UPDATE OF stock", product_ids=TEXT)
+ITEMS = TypeAdapter(list[QuotedItem])
 
 _KNOWN = with_arrays("SELECT id, state, answer FROM reservations WHERE id = ANY(:ids)", ids=ID)
 
@@ -48,16 +40,20 @@ _WRITE = with_arrays(
         INSERT INTO reservations (id, state, answer)
         SELECT id, state, answer::jsonb FROM unnest(:ids, :states, :answers) AS decided (id, state, answer) ORDER BY id
         ON CONFLICT DO NOTHING RETURNING id
+    ), held AS (
+        SELECT line.* FROM unnest(:line_ids, :line_numbers, :line_products, :line_variants, :line_quantities, :actors)
+            AS line (reservation_id, number, product_id, variant_id, quantity, actor)
+        JOIN inserted ON inserted.id = line.reservation_id
     ), lines AS (
-        INSERT INTO reservation_lines (reservation_id, line, product_id, quantity)
-        SELECT held.* FROM unnest(:line_ids, :line_numbers, :line_products, :line_quantities)
-            AS held (reservation_id, line, product_id, quantity)
-        JOIN inserted ON inserted.id = held.reservation_id
-        RETURNING product_id, quantity
+        INSERT INTO reservation_lines (reservation_id, line, product_id, variant_id, quantity)
+        SELECT reservation_id, number, product_id, variant_id, quantity FROM held
+    ), moved AS (
+        INSERT INTO stock_movements (product_id, variant_id, kind, on_hand_change, reserved_change, cause, actor)
+        SELECT product_id, variant_id, 'reserved', 0, quantity, reservation_id, actor FROM held
     ), taken AS (
-        UPDATE stock SET reserved = stock.reserved + held.quantity
-        FROM (SELECT product_id, sum(quantity) AS quantity FROM lines GROUP BY product_id) AS held
-        WHERE stock.product_id = held.product_id
+        UPDATE stock SET reserved = stock.reserved + sums.quantity
+        FROM (SELECT product_id, variant_id, sum(quantity) AS quantity FROM held GROUP BY 1, 2) AS sums
+        WHERE stock.product_id = sums.product_id AND stock.variant_id = sums.variant_id
     )
     SELECT id FROM inserted
     """,
@@ -67,7 +63,9 @@ _WRITE = with_arrays(
     line_ids=ID,
     line_numbers=INTEGER,
     line_products=TEXT,
+    line_variants=ID,
     line_quantities=INTEGER,
+    actors=TEXT,
 )
 
 
@@ -75,90 +73,83 @@ class Overtaken(Exception):
     """Someone else wrote one of these reservations in the meantime. In a new transaction it is known: begin again."""
 
 
-@step("InventoryService", "checkAvailability")
-async def check_availability(session: AsyncSession, items: Sequence[RequestedItem]) -> Availability:
-    """What a reservation of these items would be told now. It holds nothing."""
-    on_offer = await _offers(session, items, lock=False)
-    judged = judge(items, on_offer, {product_id: offer.available for product_id, offer in on_offer.items()})
-    return Availability(
-        all_available=all(item.is_available for item in judged),
-        items=[ItemAvailability.model_validate(item) for item in judged],
-    )
-
-
 @step("InventoryService", "reserveInventory")
-async def reserve(session: AsyncSession, wanted: Sequence[Reservation]) -> list[ReservationView | ReservationMismatch]:
+async def reserve(
+    session: AsyncSession, wanted: Sequence[Reservation], by: Sequence[str]
+) -> list[ReservationView | ReservationMismatch]:
     """One answer for each, in order. An id that is known gets the answer that it got first, and publishes nothing."""
-    on_offer = await _offers(session, [item for one in wanted for item in one.items], lock=True)
+    offers = await find_offers(session, [item for one in wanted for item in one.items], lock=True)
     # Only now: a twin that was being written while we waited for its stock is known by this time.
     known = await _known(session, {one.reservation_id for one in wanted})
     new: dict[UUID, Reservation] = {}
-    for one in wanted:
+    actors: dict[UUID, str] = {}
+    for one, actor in zip(wanted, by, strict=True):
         if one.reservation_id not in known:
             new.setdefault(one.reservation_id, one)
-    decided = dict(zip(new, decide(list(new.values()), on_offer), strict=True))
-    await _write(session, decided)
+            actors.setdefault(one.reservation_id, actor)
+    decided = dict(zip(new, decide(list(new.values()), offers), strict=True))
+    await _write(session, decided, actors)
     await failpoint("product.reserve.written")
     await _publish(session, wanted, decided)
     known |= decided
     return [known[one.reservation_id].answer(one) for one in wanted]
 
 
-async def show_reservation(session: AsyncSession, reservation_id: UUID) -> ReservationView:
-    """The state that it is in now, with the items as they were answered first."""
-    row = await session.get(ReservationRow, reservation_id)
-    if row is None:
-        raise NotFound("There is no such reservation.")
-    return view(row.id, ReservationState(row.state), _ITEMS.validate_python(row.answer or []))
-
-
-async def _offers(session: AsyncSession, items: Iterable[RequestedItem], *, lock: bool) -> dict[str, Offer]:
-    product_ids = {item.product_id for item in items if item.variant_id is None}
-    rows = await session.execute(_OFFERS_LOCKED if lock else _OFFERS, {"product_ids": list(product_ids)})
-    return {row.product_id: Offer(row.name, row.price, row.currency, row.available) for row in rows}
-
-
 async def _known(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Decision]:
     asked = list(ids)
     rows = await session.execute(_KNOWN, {"ids": asked}) if asked else ()
-    return {row.id: Decision(ReservationState(row.state), _ITEMS.validate_python(row.answer or [])) for row in rows}
+    return {row.id: Decision(ReservationState(row.state), ITEMS.validate_python(row.answer or [])) for row in rows}
 
 
-async def _write(session: AsyncSession, decided: Mapping[UUID, Decision]) -> None:
+async def _write(session: AsyncSession, decided: Mapping[UUID, Decision], actors: Mapping[UUID, str]) -> None:
     if not decided:
         return
     lines = [
-        (id, number, product_id, quantity)
+        (id, number, product_id, stored(variant_id), quantity)
         for id, decision in decided.items()
-        if decision.state == HELD
-        for number, (product_id, quantity) in enumerate(decision.lines().items(), start=1)
+        for number, ((product_id, variant_id), quantity) in enumerate(decision.holds.items(), start=1)
     ]
     written = await session.scalars(
         _WRITE,
         {
             "ids": list(decided),
             "states": [decision.state for decision in decided.values()],
-            "answers": [_ITEMS.dump_json(decision.items, exclude_none=True).decode() for decision in decided.values()],
+            "answers": [ITEMS.dump_json(decision.items, exclude_none=True).decode() for decision in decided.values()],
             "line_ids": [line[0] for line in lines],
             "line_numbers": [line[1] for line in lines],
             "line_products": [line[2] for line in lines],
-            "line_quantities": [line[3] for line in lines],
+            "line_variants": [line[3] for line in lines],
+            "line_quantities": [line[4] for line in lines],
+            "actors": [actors[line[0]] for line in lines],
         },
     )
     if len(written.all()) < len(decided):
         raise Overtaken
+    if sold_out := {product_id for decision in decided.values() for product_id, _ in decision.took_last}:
+        await refresh_in_stock(session, sold_out)
 
 
 async def _publish(session: AsyncSession, wanted: Sequence[Reservation], decided: Mapping[UUID, Decision]) -> None:
     """What is newly held; an event belongs to the trace of the one who asked for it first."""
-    events = {
-        id: InventoryReserved(
-            reservation_id=id,
-            items=[StockLine(product_id=product, quantity=count) for product, count in decision.lines().items()],
-        )
-        for id, decision in decided.items()
-        if decision.state == HELD
-    }
+    waiting = {id: decision for id, decision in decided.items() if decision.state == HELD}
     for one, trace in with_traces(wanted):
-        if one.reservation_id in events:
-            publish(session, events.pop(one.reservation_id), traceparent=trace)
+        decision = waiting.pop(one.reservation_id, None)
+        if decision is None:
+            continue
+        publish(session, _reserved(one.reservation_id, decision), traceparent=trace)
+        for article in decision.took_last:
+            tell_that_it_is_out(session, article, _name(decision, article), trace)
+
+
+def _reserved(reservation_id: UUID, decision: Decision) -> InventoryReserved:
+    return InventoryReserved(
+        reservation_id=reservation_id,
+        items=[
+            StockLine(product_id=product_id, variant_id=variant_id, quantity=quantity)
+            for (product_id, variant_id), quantity in decision.holds.items()
+        ],
+    )
+
+
+def _name(decision: Decision, article: Article) -> str:
+    return next(item.name or "" for item in decision.items if (item.product_id, item.variant_id) == article)

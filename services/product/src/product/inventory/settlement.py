@@ -1,7 +1,8 @@
 """How reservations end: given back, or deducted because the parcel leaves. `commands` says in which order to lock."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import bindparam
@@ -11,26 +12,39 @@ from chassis.failpoints import failpoint
 from chassis.outbox import publish
 from chassis.statements import BIGINT, ID, TEXT, with_arrays
 from chassis.steps import step
-from contracts.product import InventoryDeducted, InventoryReleased, ReservationState, Settled, StockLine
+from contracts.product.inventory import (
+    InventoryDeducted,
+    InventoryReleased,
+    MovementKind,
+    ReservationState,
+    Settled,
+    StockLine,
+)
 
 from .commands import Overtaken
 from .model import DEDUCTED, NEXT, RELEASED
+from .stocking import refresh_in_stock
+from .tables import named, stored
 from .traces import with_traces
-
-Lines = Mapping[UUID, Sequence[StockLine]]
 
 _LOCK_RESERVATIONS = with_arrays(
     "SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=ID
 )
 _LINES = with_arrays(
     """
-    SELECT reservation_id, product_id, quantity FROM reservation_lines
+    SELECT reservation_id, product_id, variant_id, quantity FROM reservation_lines
     WHERE reservation_id = ANY(:ids) ORDER BY reservation_id, line
     """,
     ids=ID,
 )
 _LOCK_STOCK = with_arrays(
-    "SELECT product_id FROM stock WHERE product_id = ANY(:product_ids) ORDER BY product_id FOR UPDATE", product_ids=TEXT
+    """
+    SELECT product_id, on_hand = reserved AS is_out
+    FROM stock JOIN unnest(:product_ids, :variant_ids) AS due (product_id, variant_id) USING (product_id, variant_id)
+    ORDER BY stock.product_id, stock.variant_id FOR UPDATE OF stock
+    """,
+    product_ids=TEXT,
+    variant_ids=ID,
 )
 _TOMBSTONES = with_arrays(
     """
@@ -43,45 +57,77 @@ _SETTLE = with_arrays(
     """
     WITH settled AS (
         UPDATE reservations SET state = :state, settled_at = now() WHERE id = ANY(:ids)
+    ), due AS (
+        SELECT * FROM unnest(:line_ids, :line_products, :line_variants, :line_quantities, :actors)
+            AS due (reservation_id, product_id, variant_id, quantity, actor)
+    ), moved AS (
+        INSERT INTO stock_movements (product_id, variant_id, kind, on_hand_change, reserved_change, cause, actor)
+        SELECT product_id, variant_id, :kind, -quantity * :leaving, -quantity, reservation_id, actor FROM due
     )
-    UPDATE stock SET reserved = reserved - held.quantity, on_hand = on_hand - held.quantity * :leaving
-    FROM unnest(:product_ids, :quantities) AS held (product_id, quantity)
-    WHERE stock.product_id = held.product_id
+    UPDATE stock SET reserved = reserved - sums.quantity, on_hand = on_hand - sums.quantity * :leaving
+    FROM (SELECT product_id, variant_id, sum(quantity) AS quantity FROM due GROUP BY 1, 2) AS sums
+    WHERE stock.product_id = sums.product_id AND stock.variant_id = sums.variant_id
     """,
     ids=ID,
-    product_ids=TEXT,
-    quantities=BIGINT,
-).bindparams(bindparam("state", type_=TEXT), bindparam("leaving", type_=BIGINT))
+    line_ids=ID,
+    line_products=TEXT,
+    line_variants=ID,
+    line_quantities=BIGINT,
+    actors=TEXT,
+).bindparams(bindparam("state", type_=TEXT), bindparam("kind", type_=TEXT), bindparam("leaving", type_=BIGINT))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """All of it is locked."""
+
+    states: Mapping[UUID, ReservationState]
+    lines: Mapping[UUID, Sequence[StockLine]]
+    """Of those that can become what is wanted."""
+    out: Collection[str]
+    """Products in these lines of which something cannot be had at the moment."""
 
 
 @step("InventoryService", "releaseInventory")
-async def release(session: AsyncSession, ids: Sequence[UUID]) -> list[Settled]:
+async def release(session: AsyncSession, ids: Sequence[UUID], by: Sequence[str]) -> list[Settled]:
     """Gives back what is held. An unknown id is released from now on: should it still arrive, it holds nothing."""
-    states, lines = await _lock(session, set(ids), RELEASED)
-    late = await _bury(session, set(ids) - states.keys())
-    return await _settle(session, ids, {**states, **late}, lines, RELEASED)
+    found = await _lock(session, set(ids), RELEASED)
+    late = await _bury(session, set(ids) - found.states.keys())
+    if found.lines:
+        await _write(session, found, RELEASED, _actors(ids, by))
+        if found.out:
+            await refresh_in_stock(session, found.out)
+        await _publish(session, ids, found, InventoryReleased)
+    return _settled(ids, {**found.states, **late, **dict.fromkeys(found.lines, RELEASED)}, RELEASED)
 
 
 @step("InventoryService", "deductInventory")
-async def deduct(session: AsyncSession, ids: Sequence[UUID]) -> list[Settled]:
+async def deduct(session: AsyncSession, ids: Sequence[UUID], by: Sequence[str]) -> list[Settled]:
     """Takes what is held off the shelf, because it leaves."""
-    states, lines = await _lock(session, set(ids), DEDUCTED)
-    return await _settle(session, ids, states, lines, DEDUCTED)
+    found = await _lock(session, set(ids), DEDUCTED)
+    if found.lines:
+        await _write(session, found, DEDUCTED, _actors(ids, by))
+        await _publish(session, ids, found, InventoryDeducted)
+    return _settled(ids, {**found.states, **dict.fromkeys(found.lines, DEDUCTED)}, DEDUCTED)
 
 
-async def _lock(
-    session: AsyncSession, ids: Collection[UUID], wanted: ReservationState
-) -> tuple[dict[UUID, ReservationState], Lines]:
-    """What is known of the ids, and the lines of those that can become what is wanted; all that stays locked."""
+async def _lock(session: AsyncSession, ids: Collection[UUID], wanted: ReservationState) -> _Found:
     rows = await session.execute(_LOCK_RESERVATIONS, {"ids": list(ids)})
     states = {row.id: ReservationState(row.state) for row in rows}
     due = [id for id, state in states.items() if wanted in NEXT[state]]
     lines: defaultdict[UUID, list[StockLine]] = defaultdict(list)
+    out: set[str] = set()
     if due:
         for row in await session.execute(_LINES, {"ids": due}):
-            lines[row.reservation_id].append(StockLine(product_id=row.product_id, quantity=row.quantity))
-        await session.execute(_LOCK_STOCK, {"product_ids": list(_sums(lines))})
-    return states, lines
+            line = StockLine(product_id=row.product_id, variant_id=named(row.variant_id), quantity=row.quantity)
+            lines[row.reservation_id].append(line)
+        articles = {(line.product_id, stored(line.variant_id)) for each in lines.values() for line in each}
+        asked = {
+            "product_ids": [product_id for product_id, _ in articles],
+            "variant_ids": [variant_id for _, variant_id in articles],
+        }
+        out = {row.product_id for row in await session.execute(_LOCK_STOCK, asked) if row.is_out}
+    return _Found(states, lines, out)
 
 
 async def _bury(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, ReservationState]:
@@ -93,43 +139,38 @@ async def _bury(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, Rese
     return dict.fromkeys(buried, RELEASED)
 
 
-async def _settle(
-    session: AsyncSession,
-    ids: Sequence[UUID],
-    states: Mapping[UUID, ReservationState],
-    lines: Lines,
-    wanted: ReservationState,
-) -> list[Settled]:
-    if lines:
-        sums = _sums(lines)
-        await session.execute(
-            _SETTLE,
-            {
-                "state": wanted,
-                "leaving": int(wanted == DEDUCTED),
-                "ids": list(lines),
-                "product_ids": list(sums),
-                "quantities": list(sums.values()),
-            },
-        )
-        await failpoint("product.settle.written")
-        await _publish(session, ids, lines, InventoryDeducted if wanted == DEDUCTED else InventoryReleased)
-    now = {**states, **dict.fromkeys(lines, wanted)}
-    return [Settled(reservation_id=id, state=now.get(id), done=now.get(id) == wanted) for id in ids]
+async def _write(session: AsyncSession, found: _Found, state: ReservationState, actors: Mapping[UUID, str]) -> None:
+    lines = [(id, line) for id, each in found.lines.items() for line in each]
+    await session.execute(
+        _SETTLE,
+        {
+            "state": state,
+            "kind": MovementKind.DEDUCTED if state == DEDUCTED else MovementKind.RELEASED,
+            "leaving": int(state == DEDUCTED),
+            "ids": list(found.lines),
+            "line_ids": [id for id, _ in lines],
+            "line_products": [line.product_id for _, line in lines],
+            "line_variants": [stored(line.variant_id) for _, line in lines],
+            "line_quantities": [line.quantity for _, line in lines],
+            "actors": [actors[id] for id, _ in lines],
+        },
+    )
+    await failpoint("product.settle.written")
 
 
 async def _publish(
-    session: AsyncSession, ids: Sequence[UUID], lines: Lines, kind: type[InventoryDeducted | InventoryReleased]
+    session: AsyncSession, ids: Sequence[UUID], found: _Found, kind: type[InventoryDeducted | InventoryReleased]
 ) -> None:
-    waiting = {id: kind(reservation_id=id, items=list(each)) for id, each in lines.items()}
+    waiting = {id: kind(reservation_id=id, items=list(each)) for id, each in found.lines.items()}
     for id, trace in with_traces(ids):
         if id in waiting:
             publish(session, waiting.pop(id), traceparent=trace)
 
 
-def _sums(lines: Lines) -> Counter[str]:
-    sums: Counter[str] = Counter()
-    for each in lines.values():
-        for line in each:
-            sums[line.product_id] += line.quantity
-    return sums
+def _actors(ids: Sequence[UUID], by: Sequence[str]) -> dict[UUID, str]:
+    """The first one who asked for it."""
+    return dict(zip(reversed(ids), reversed(by), strict=True))
+
+
+def _settled(ids: Sequence[UUID], states: Mapping[UUID, ReservationState], wanted: ReservationState) -> list[Settled]:
+    return [Settled(reservation_id=id, state=states.get(id), done=states.get(id) == wanted) for id in ids]
