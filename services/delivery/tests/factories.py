@@ -21,12 +21,13 @@ from chassis.consumer import Consumer
 from chassis.db import Database
 from chassis.ids import uuid7
 from chassis.service import Service
+from chassis.signature import sign
 from chassis.telemetry import Telemetry
 from chassis.tracing import new_traceparent
-from contracts.envelope import Envelope
-from contracts.sales import OrderCreated, OrderedItem, OrderStatus, ShippingAddress
+from contracts.envelope import Envelope, Event
+from contracts.sales.addresses import ShippingAddress
+from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderedItem, OrderStatus
 from delivery.app import build
-from delivery.carriers.signature import sign
 from delivery.settings import DeliverySettings
 
 CARRIER_SECRET = "whsec_dGhlIHBhcmNlbCBpcyBhdCB0aGUgZG9vcg=="
@@ -57,7 +58,25 @@ def an_order(order_id: UUID | None = None, **told: Any) -> OrderCreated:
     return OrderCreated.model_validate({**known, **told})
 
 
-def a_message(event: OrderCreated, event_id: str | None = None, traceparent: str | None = None) -> Message:
+def paid(order: OrderCreated) -> Message:
+    return a_message(
+        OrderConfirmed(
+            order_id=order.order_id,
+            customer_id=order.customer_id,
+            total=order.total,
+            currency=order.currency,
+            confirmed_at=datetime.now(UTC),
+        )
+    )
+
+
+def cancelled(order: OrderCreated) -> Message:
+    return a_message(
+        OrderCancelled(order_id=order.order_id, customer_id=order.customer_id, cancelled_at=datetime.now(UTC))
+    )
+
+
+def a_message(event: Event, event_id: str | None = None, traceparent: str | None = None) -> Message:
     event_id = event_id or str(uuid7())
     body = Envelope.around(event, event_id, datetime.now(UTC)).encode()
     return Message(event_id, event.event_type, body, event.exchange(), traceparent or new_traceparent())

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from chassis.consumer import Received
 from chassis.ids import uuid7
 from chassis.tracing import new_traceparent, working_for
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 from delivery.shipments.reactions import prepare_shipments
 
 from .factories import Desk, a_message, an_order

@@ -10,7 +10,7 @@ from chassis.db import Database
 from chassis.jobs import Job
 from chassis.peer import Peer
 from chassis.service import Service
-from contracts.sales import OrderCreated
+from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated
 
 from .carriers.api import router as carriers
 from .carriers.webhooks import Webhooks, forget_old_webhooks
@@ -18,7 +18,7 @@ from .settings import DeliverySettings
 from .shipments.api import router as shipments
 from .shipments.autopilot import Autopilot, Pace
 from .shipments.dispatching import Dispatching
-from .shipments.reactions import prepare_shipments
+from .shipments.reactions import prepare_shipments, release_shipments, stop_shipments
 from .shipments.stock import Stock
 
 NAME = "delivery"
@@ -50,7 +50,11 @@ def build(settings: DeliverySettings, broker: Broker) -> Service:
         auth=Auth(KeyRing(settings.trusted_keys), audience=NAME),
         migrations=MIGRATIONS,
         routers=[shipments, carriers],
-        reactions={OrderCreated: prepare_shipments},
+        reactions={
+            OrderCreated: prepare_shipments,
+            OrderConfirmed: release_shipments,
+            OrderCancelled: stop_shipments,
+        },
         jobs=jobs,
         provides=[dispatching, Webhooks(settings.carrier_secret)],
         closes=[stock],

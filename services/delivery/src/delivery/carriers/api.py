@@ -9,11 +9,11 @@ from chassis.edge import refusals
 from chassis.errors import Invalid, NotFound, TooLarge
 from chassis.openapi import body_of
 from chassis.service import provided
+from chassis.signature import NotVerified, Signed
 from contracts.delivery import Carrier
 from delivery.shipments.model import InvalidStatusTransition
 
 from .reports import Acknowledgement, CarrierReport
-from .signature import NotVerified, Signed
 from .webhooks import Webhooks
 
 router = APIRouter(prefix="/api/v1/carrier-webhooks", tags=["carriers"])

@@ -12,11 +12,11 @@ from chassis.body import parse
 from chassis.db import Database
 from chassis.errors import Invalid, TooLarge
 from chassis.explain import INVALID, explain
+from chassis.signature import Signed, read_keys, verify
 from chassis.telemetry import logger
 from delivery.shipments.confirming import UnknownParcel, confirm_tracked
 
 from .reports import DELIVERED, Acknowledgement, CarrierReport, ParcelDelivered
-from .signature import Signed, read_keys, verify
 from .tables import carrier_webhooks
 
 LARGEST: Final = 20_000

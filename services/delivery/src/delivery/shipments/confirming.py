@@ -14,7 +14,7 @@ from chassis.outbox import publish
 from chassis.steps import step
 from chassis.tracing import working_for
 from contracts.delivery import ConfirmDelivery, OrderStatusUpdated
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 
 from .model import DELIVERED, SHIPPED, Shipment
 from .storing import save, take, take_tracked

@@ -13,7 +13,7 @@ from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import working_for
 from contracts.delivery import Dispatch
-from contracts.product import ReservationState
+from contracts.product.inventory import ReservationState
 
 from .model import Shipment
 from .shipping import Outcome, ship_or_stop

@@ -8,9 +8,10 @@ from uuid import UUID
 
 from chassis.errors import Conflict, Invalid
 from contracts.delivery import ShipmentStatus
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 
-READY, SHIPPED, DELIVERED, STOPPED = (
+ON_HOLD, READY, SHIPPED, DELIVERED, STOPPED = (
+    ShipmentStatus.ON_HOLD,
     ShipmentStatus.READY,
     ShipmentStatus.SHIPPED,
     ShipmentStatus.DELIVERED,
@@ -18,13 +19,14 @@ READY, SHIPPED, DELIVERED, STOPPED = (
 )
 
 NEXT: Final[Mapping[ShipmentStatus, set[ShipmentStatus]]] = {
+    ON_HOLD: {READY, STOPPED},
     READY: {SHIPPED, STOPPED},
     SHIPPED: {DELIVERED},
     DELIVERED: set(),
     STOPPED: set(),
 }
 ACTIONS: Final = {SHIPPED: "dispatch", DELIVERED: "confirm_delivery"}
-"""What the staff can do to bring a shipment there; a stop is not theirs to decide."""
+"""What the staff can do to bring a shipment there; a stop, or the end of a hold, is not theirs to decide."""
 
 CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """How far the clocks of carriers and clerks may be from ours."""
@@ -56,7 +58,7 @@ class Shipment:
     reservation_id: UUID
     status: ShipmentStatus
     order_status: OrderStatus
-    """What the order was when we heard of it."""
+    """What the order was when we last heard of it."""
     items: Sequence[Mapping[str, Any]]
     shipping_address: Mapping[str, Any]
     created_at: datetime
@@ -75,6 +77,11 @@ class Shipment:
     @property
     def allowed_actions(self) -> list[str]:
         return [action for status, action in ACTIONS.items() if status in NEXT[self.status]]
+
+    def release(self) -> None:
+        """The order is paid for."""
+        self._become(READY)
+        self.order_status = OrderStatus.CONFIRMED
 
     def claim(self, carrier: str, tracking_number: str, *, by: str, now: datetime, until: datetime) -> None:
         """Writes down what is about to be done, so that it can be finished whatever happens to whoever does it."""

@@ -1,36 +1,91 @@
 """What Delivery does when something happened elsewhere, in the order of an order's life."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.consumer import Received
+from chassis.audit import record
+from chassis.consumer import Postponed, Received
 from chassis.ids import uuid7
-from chassis.tracing import traceparents
-from contracts.sales import OrderCreated
+from chassis.telemetry import logger
+from chassis.tracing import traceparents, working_for
+from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderStatus
 
-from .model import READY
-from .storing import prepare
+from .model import NEXT, ON_HOLD, READY, STOPPED, Shipment
+from .storing import prepare, save, take_of_orders
 
 _TO_PACK = {"product_id", "variant_id", "quantity"}
+_SALES = "sales"
+
+log = logger("reactions")
 
 
 async def prepare_shipments(session: AsyncSession, created: Sequence[Received[OrderCreated]]) -> None:
     """One shipment per order, however often its creation is told."""
     now = datetime.now(UTC)
-    await prepare(session, [_ready(one.event, now, trace) for one, trace in zip(created, traceparents(), strict=True)])
+    await prepare(session, [_new(one.event, now, trace) for one, trace in zip(created, traceparents(), strict=True)])
 
 
-def _ready(order: OrderCreated, now: datetime, traceparent: str) -> dict[str, Any]:
+async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[OrderConfirmed]]) -> list[Postponed]:
+    """Parcels of orders that are paid for may leave."""
+    shipments = await take_of_orders(session, {one.event.order_id for one in confirmed})
+    released = [shipment for shipment in shipments.values() if shipment.status == ON_HOLD]
+    for shipment in released:
+        shipment.release()
+        _audit(session, "shipment.released", shipment, before={"status": ON_HOLD}, after={"status": READY})
+    if released:
+        await save(session, released)
+    return _not_heard_of(confirmed, shipments)
+
+
+async def stop_shipments(session: AsyncSession, cancelled: Sequence[Received[OrderCancelled]]) -> list[Postponed]:
+    """Their stock is given back already, so a dispatch that runs at this moment gets none and ends by itself."""
+    shipments = await take_of_orders(session, {one.event.order_id for one in cancelled})
+    stopped = [shipment for shipment in shipments.values() if _can_stop(shipment)]
+    for shipment in stopped:
+        before = {"status": shipment.status}
+        shipment.stop("The order was cancelled.")
+        after = {"status": STOPPED, "stop_reason": shipment.stop_reason}
+        _audit(session, "shipment.stopped", shipment, before=before, after=after)
+    if stopped:
+        await save(session, stopped)
+    return _not_heard_of(cancelled, shipments)
+
+
+def _can_stop(shipment: Shipment) -> bool:
+    if shipment.status != STOPPED and STOPPED not in NEXT[shipment.status]:
+        # Product gave this order's stock both back and away, which it must not: for a human.
+        log.error("cancelled_after_dispatch", shipment_id=str(shipment.id), status=shipment.status)
+    return STOPPED in NEXT[shipment.status]
+
+
+def _not_heard_of(
+    news: Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]], shipments: dict[Any, Shipment]
+) -> list[Postponed]:
+    return [
+        Postponed(one.event_id, "The order's creation has not been heard of yet.")
+        for one in news
+        if one.event.order_id not in shipments
+    ]
+
+
+def _audit(
+    session: AsyncSession, action: str, shipment: Shipment, *, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    with working_for([shipment.traceparent]):
+        record(session, _SALES, action, shipment.id, before=before, after=after)
+
+
+def _new(order: OrderCreated, now: datetime, traceparent: str) -> dict[str, Any]:
     items = [item.model_dump(mode="json", include=_TO_PACK, exclude_none=True) for item in order.items]
     return {
         "id": uuid7(),
         "order_id": order.order_id,
         "reservation_id": order.reservation_id,
-        "status": READY,
+        "status": ON_HOLD if order.status == OrderStatus.PENDING else READY,
         "order_status": order.status,
         "items": json.dumps(items),
         "shipping_address": order.shipping_address.model_dump_json(exclude_none=True),

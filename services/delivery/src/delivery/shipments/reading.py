@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.errors import NotFound
 from chassis.paging import Keyset
 from contracts.delivery import ShipmentItem, ShipmentStatus, ShipmentView
-from contracts.sales import ShippingAddress
+from contracts.sales.addresses import ShippingAddress
 
 from .model import Shipment
 from .storing import as_shipment

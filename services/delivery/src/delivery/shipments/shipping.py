@@ -13,8 +13,8 @@ from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import traceparents, working_for
 from contracts.delivery import OrderStatusUpdated
-from contracts.product import ReservationState
-from contracts.sales import OrderStatus
+from contracts.product.inventory import ReservationState
+from contracts.sales.orders import OrderStatus
 
 from .model import READY, SHIPPED, STOPPED, BeingDispatched, InvalidStatusTransition, Shipment
 from .storing import save, take_all

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from chassis.errors import Unavailable
 from chassis.peer import Peer, PeerRefused
 from chassis.telemetry import logger
-from contracts.product import ReservationState, Settle, Settlements
+from contracts.product.inventory import ReservationState, Settle, Settlements
 
 log = logger("stock")
 

@@ -1,6 +1,6 @@
 """Puts shipments into the database and takes them out, locked, to change them: lists in and out, in one statement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.errors import NotFound
 from chassis.statements import ID, INSTANT, TEXT, with_arrays
 from contracts.delivery import ShipmentStatus
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 
 from .model import READY, SHIPPED, Shipment
 from .tables import shipments
@@ -34,6 +34,7 @@ _PREPARED: Mapping[str, Any] = {
 _CHANGING: Mapping[str, Any] = {
     "id": ID,
     "status": TEXT,
+    "order_status": TEXT,
     "carrier": TEXT,
     "tracking_number": TEXT,
     "dispatching_until": INSTANT,
@@ -65,7 +66,9 @@ _SAVE = with_arrays(
 )
 
 _IN_ORDER = select(shipments).order_by(shipments.c.id)
-_BY_IDS = _IN_ORDER.where(shipments.c.id == any_(bindparam("ids", type_=ARRAY(ID)))).with_for_update()
+_IDS = any_(bindparam("ids", type_=ARRAY(ID)))
+_BY_IDS = _IN_ORDER.where(shipments.c.id == _IDS).with_for_update()
+_BY_ORDERS = _IN_ORDER.where(shipments.c.order_id == _IDS).with_for_update()
 
 
 async def prepare(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:
@@ -82,6 +85,11 @@ async def take(session: AsyncSession, shipment_id: UUID) -> Shipment:
 
 async def take_all(session: AsyncSession, ids: Sequence[UUID]) -> dict[UUID, Shipment]:
     return {shipment.id: shipment for shipment in await _taken(session, _BY_IDS, ids=list(ids))}
+
+
+async def take_of_orders(session: AsyncSession, order_ids: Collection[UUID]) -> dict[UUID, Shipment]:
+    """By their orders: those that have a shipment already."""
+    return {shipment.order_id: shipment for shipment in await _taken(session, _BY_ORDERS, ids=list(order_ids))}
 
 
 async def take_tracked(session: AsyncSession, carrier: str, tracking_number: str) -> Shipment | None:

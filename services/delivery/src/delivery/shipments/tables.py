@@ -27,7 +27,7 @@ shipments = Table(
     Column("delivered_at", _INSTANT),
     Column("delivery_location", Text),
     Column("stop_reason", Text),
-    CheckConstraint("status IN ('READY', 'SHIPPED', 'DELIVERED', 'STOPPED')", name="status"),
+    CheckConstraint("status IN ('ON_HOLD', 'READY', 'SHIPPED', 'DELIVERED', 'STOPPED')", name="status"),
     CheckConstraint(
         "status NOT IN ('SHIPPED', 'DELIVERED') OR num_nulls(carrier, tracking_number, shipped_at) = 0", name="shipped"
     ),
