@@ -19,14 +19,14 @@ from chassis.keys import Role, Signer, new_keypair
 from chassis.outbox import publish
 from chassis.service import Service
 from contracts.delivery import OrderStatusUpdated
-from contracts.envelope import Envelope
-from contracts.sales import OrderStatus, ShippingAddress
+from contracts.envelope import Envelope, Event
+from contracts.sales.addresses import ShippingAddress
+from contracts.sales.orders import OrderStatus
 from sales.app import build
+from sales.customers.passwords import Cost
 from sales.orders.drafting import created
 from sales.orders.model import Order, OrderLine
 from sales.orders.placing import Placing
-from sales.orders.stock import Stock
-from sales.orders.undoing import undo_stopped_attempts
 from sales.orders.writing import create_orders
 from sales.settings import SalesSettings
 
@@ -41,6 +41,8 @@ ADDRESS = {
     "country": "US",
 }
 
+CHEAP = Cost(memory_kib=64, rounds=1)
+MAIL_SECRET = "a secret that only Sales and the mail share"
 PEOPLES_KEY, PEOPLES_PUBLIC_KEY = new_keypair("people", ["customer", "warehouse", "admin"])
 
 
@@ -89,9 +91,14 @@ def report(
     return on_the_wire(Envelope.around(event, event_id or str(uuid4()), at or datetime.now(UTC)).encode())
 
 
-def on_the_wire(body: bytes) -> Message:
+def on_the_wire(body: bytes, exchange: str = "delivery.events") -> Message:
     said = json.loads(body)
-    return Message(said["event_id"], said["event_type"], body, exchange="delivery.events")
+    return Message(said["event_id"], said["event_type"], body, exchange)
+
+
+def news(event: Event) -> Message:
+    """As its own producer tells it."""
+    return on_the_wire(Envelope.around(event, str(uuid7()), datetime.now(UTC)).encode(), event.exchange())
 
 
 async def eventually(condition: Callable[[], object], within: float = 5) -> None:
@@ -160,24 +167,32 @@ class Sales:
 
     async def sweep(self, after: timedelta = timedelta(0)) -> int:
         """What the job does, with a peer of its own, that has not yet been disappointed."""
-        fresh = build(self.settings_like(), InProcessBroker())
-        placing = next(thing for thing in fresh.provides if isinstance(thing, Placing))
-        stock: Stock = placing._stock
+        fresh = Sales(build(self.settings_like(undo_attempts_after=after), InProcessBroker()), self.product)
         try:
             async with asyncio.timeout(10):
-                return await undo_stopped_attempts(fresh.database, stock, after)
+                return await fresh.run("undo_stopped_attempts")
         finally:
-            await placing.close()
-            await fresh.database.close()
+            for thing in fresh.service.closes:
+                await thing.close()
+            await fresh.service.database.close()
 
-    def settings_like(self) -> SalesSettings:
-        return settings(self.service.database.url, self.product)
+    def settings_like(self, **more: Any) -> SalesSettings:
+        return settings(self.service.database.url, self.product, **more)
 
     async def leases_end(self) -> None:
         """As if the processes that pursue the attempts had been gone for long."""
         await self.rows(
             "UPDATE attempts SET lease_until = now() - interval '1 second' WHERE state = 'open' RETURNING 1"
         )
+
+    async def hear(self, *messages: Message) -> None:
+        await self.service.consumer.handle(messages)
+
+    async def run(self, job: str) -> int:
+        [found] = [each for each in self.service.jobs if each.name == job]
+        done = await found.run()
+        assert isinstance(done, int)
+        return done
 
     async def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         async with self.service.database.begin() as session:
@@ -226,13 +241,16 @@ def settings(database_url: str, product: FakeProduct, **more: Any) -> SalesSetti
             "product_url": product.url,
             "product_timeout": timedelta(seconds=0.6),
             "role": "api",
+            "accounts": {"login_key": PEOPLES_KEY, "mail_secret": MAIL_SECRET},
             **more,
         }
     )
 
 
 @asynccontextmanager
-async def running(database_url: str, product: FakeProduct, **more: Any) -> AsyncIterator[Sales]:
-    sales = Sales(build(settings(database_url, product, **more), InProcessBroker()), product)
+async def running(
+    database_url: str, product: FakeProduct, *, hashing: Cost = CHEAP, **more: Any
+) -> AsyncIterator[Sales]:
+    sales = Sales(build(settings(database_url, product, **more), InProcessBroker(), hashing=hashing), product)
     async with sales.app.router.lifespan_context(sales.app):
         yield sales

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -13,17 +13,23 @@ from aiohttp import web
 
 from chassis.errors import Unauthenticated
 from chassis.keys import KeyRing, new_keypair
-from contracts.product import (
+from contracts.product.inventory import (
+    CheckAvailability,
+    Quote,
+    QuotedItem,
     RequestedItem,
     Reservation,
     Reservations,
     ReservationState,
     ReservationView,
     Reserve,
-    ReservedItem,
+    ReturnedStock,
+    ReturnedStockView,
     Settle,
     Settled,
     Settlements,
+    StockLine,
+    Unavailable,
 )
 
 HELD, REFUSED, RELEASED = ReservationState.HELD, ReservationState.REFUSED, ReservationState.RELEASED
@@ -79,6 +85,10 @@ class Ware:
     price: int = 1999
     name: str = "A thing"
     currency: str = "USD"
+    on_sale: bool = True
+    weight: int = 0
+    variants: "dict[UUID, Ware]" = field(default_factory=dict)
+    """Where there are any, one of them has to be named."""
 
 
 class FakeProduct:
@@ -90,7 +100,11 @@ class FakeProduct:
         self.reservations: dict[UUID, ReservationView] = {}
         self.asked: list[list[UUID]] = []
         """Which reservations were asked for, call by call."""
-        self._taken: Counter[str] = Counter()
+        self.back: dict[UUID, list[StockLine]] = {}
+        """What is on the shelf again, by the return with which it came."""
+        self.quoted = 0
+        """How often quotes were asked for."""
+        self._taken: Counter[tuple[str, UUID | None]] = Counter()
         self._mood: Trouble | None = None
         self._keyring = KeyRing({"keys": [SALES_PUBLIC_KEY]})
         self._runner: web.AppRunner | None = None
@@ -118,8 +132,10 @@ class FakeProduct:
 
     async def start(self) -> None:
         app = web.Application(client_max_size=64 * 1024)
+        app.router.add_post("/api/v1/products/quotes", self._on(self._quote))
         app.router.add_post("/api/v1/reservations", self._on(self._reserve))
         app.router.add_post("/api/v1/reservations/releases", self._on(self._release))
+        app.router.add_post("/api/v1/returned-stock", self._on(self._take_back))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port, reuse_address=True).start()
@@ -164,23 +180,45 @@ class FakeProduct:
             )
         return self.reservations[wanted.reservation_id]
 
-    def _look(self, item: RequestedItem) -> ReservedItem:
-        ware = None if item.variant_id else self.wares.get(item.product_id, self.everything_else)
-        left = ware.stock - self._taken[item.product_id] if ware else 0
-        return ReservedItem(
-            product_id=item.product_id,
-            variant_id=item.variant_id,
-            requested=item.quantity,
+    def _quote(self, body: bytes) -> str:
+        self.quoted += 1
+        items = [self._look(item) for item in CheckAvailability.model_validate_json(body).items]
+        quote = Quote(all_available=all(item.is_available for item in items), items=items)
+        return quote.model_dump_json(exclude_none=True)
+
+    def _look(self, item: RequestedItem) -> QuotedItem:
+        asked: dict[str, Any] = {
+            "product_id": item.product_id,
+            "variant_id": item.variant_id,
+            "requested": item.quantity,
+        }
+        found = self._find(item)
+        if isinstance(found, Unavailable):
+            return QuotedItem(**asked, available=0, is_available=False, reason=found)
+        left = found.stock - self._taken[item.product_id, item.variant_id]
+        return QuotedItem(
+            **asked,
             available=left,
             is_available=item.quantity <= left,
-            name=ware.name if ware else None,
-            unit_price=ware.price if ware else None,
-            currency=ware.currency if ware else None,
+            name=found.name,
+            unit_price=found.price,
+            currency=found.currency,
+            weight_grams=found.weight,
         )
 
-    def _count(self, items: Sequence[ReservedItem], direction: int) -> None:
+    def _find(self, item: RequestedItem) -> Ware | Unavailable:
+        ware = self.wares.get(item.product_id, self.everything_else)
+        if ware is None:
+            return Unavailable.UNKNOWN
+        if not ware.on_sale:
+            return Unavailable.NOT_ON_SALE
+        if item.variant_id is None:
+            return Unavailable.VARIANT_REQUIRED if ware.variants else ware
+        return ware.variants.get(item.variant_id, Unavailable.UNKNOWN)
+
+    def _count(self, items: Sequence[QuotedItem], direction: int) -> None:
         for item in items:
-            self._taken[item.product_id] += item.requested * direction
+            self._taken[item.product_id, item.variant_id] += item.requested * direction
 
     def _release(self, body: bytes) -> str:
         settled = []
@@ -193,3 +231,9 @@ class FakeProduct:
                 self.reservations[id] = now
             settled.append(Settled(reservation_id=id, state=now.state, done=now.state == RELEASED))
         return Settlements(reservations=settled).model_dump_json()
+
+    def _take_back(self, body: bytes) -> str:
+        returned = ReturnedStock.model_validate_json(body)
+        lines = [StockLine.model_validate(item, from_attributes=True) for item in returned.items]
+        assert self.back.setdefault(returned.return_id, lines) == lines
+        return ReturnedStockView(return_id=returned.return_id, items=lines).model_dump_json(exclude_none=True)

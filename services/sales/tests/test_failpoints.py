@@ -14,8 +14,10 @@ from chassis.failpoints import arm, disarm
 from sales.orders import placing
 from services.sales.tests.factories import Sales, wanted
 from services.sales.tests.fake_product import Ware, loses_the_answer
+from services.sales.tests.test_cancelling import CANCEL
+from services.sales.tests.test_checkout_crashes import CHECKOUT, REFUSAL, UNDOING
 
-SOURCE = Path(sales.__file__).parent
+SOURCE = Path(sales.__file__).parent / "orders"
 ORDER = ("attempted", "reserved", "creating", "created", "answered")
 ATTEMPTS = ("undoing", "released")
 FAULTS = ("raise", "cancel", "sleep:0.2")
@@ -127,7 +129,13 @@ async def test_a_sweep_that_fails_is_finished_by_the_next_one(sales: Sales, poin
     await sales.nothing_is_halfway()
 
 
-def test_every_failpoint_of_the_source_is_walked_here() -> None:
+def test_every_failpoint_of_the_source_is_walked() -> None:
     named = {name for file in SOURCE.rglob("*.py") for name in re.findall(r'failpoint\("([^"]+)"\)', file.read_text())}
 
-    assert named == {f"sales.order.{point}" for point in ORDER} | {f"sales.attempts.{point}" for point in ATTEMPTS}
+    walked = {
+        "sales.order": ORDER,
+        "sales.attempts": (*ATTEMPTS, *UNDOING),
+        "sales.cancel": CANCEL,
+        "sales.checkout": (*CHECKOUT, *REFUSAL),
+    }
+    assert named == {f"{journey}.{point}" for journey, points in walked.items() for point in points}

@@ -14,7 +14,7 @@ from chassis.consumer import Received
 from chassis.ids import uuid7
 from chassis.tracing import new_traceparent, working_for
 from contracts.delivery import OrderStatusUpdated
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 from sales.orders.reactions import follow_shipments
 from services.sales.tests.factories import Sales, an_order, on_the_wire, report
 

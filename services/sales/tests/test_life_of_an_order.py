@@ -5,7 +5,7 @@ from itertools import product as pairs
 
 import pytest
 
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 from sales.orders.model import NEXT, InvalidStatusTransition, Origin, TooEarly
 from services.sales.tests.factories import an_order
 

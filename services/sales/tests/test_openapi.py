@@ -61,7 +61,10 @@ async def test_whatever_is_sent_the_answer_is_a_documented_one(sales: Sales, url
 
     for path in (each for each in schema if each.startswith("/api/")):
         for method, mode in product(schema[path], GenerationMode):
-            await asyncio.to_thread(fuzz, schema[path][method], mode)
+            operation = schema[path][method]
+            # What takes nothing cannot be asked wrongly.
+            if mode is GenerationMode.POSITIVE or list(operation.iter_parameters()) or list(operation.body):
+                await asyncio.to_thread(fuzz, operation, mode)
 
     assert {200, 201, 400} <= statuses
     await sales.sweep()

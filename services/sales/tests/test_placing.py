@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from chassis import steps
-from contracts.product import ReservationState
-from contracts.sales import OrderCreated, PlaceOrder
+from contracts.product.inventory import ReservationState
+from contracts.sales.orders import OrderCreated, PlaceOrder
 from sales.seed import DEMO_CUSTOMER, seed
 from services.sales.tests.factories import ADDRESS, Sales, wanted
 from services.sales.tests.fake_product import Ware
@@ -50,7 +50,7 @@ async def test_an_order_is_answered_with_what_it_costs_and_what_becomes_of_it(sa
         "currency": "USD",
         "shipping_address": {**ADDRESS, "line2": None},
         "note": "Ring twice.",
-        "allowed_actions": [],
+        "allowed_actions": ["cancel"],
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from chassis.errors import Unavailable
-from contracts.product import RequestedItem, Reservation, Reserve
+from contracts.product.inventory import RequestedItem, Reservation, Reserve
 from sales.orders import stock
 from services.sales.tests.factories import Sales, eventually, wanted
 from services.sales.tests.fake_product import (

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.ids import first_uuid7_at
-from contracts.sales import OrderStatus
+from contracts.sales.orders import OrderStatus
 from services.sales.tests.factories import Sales, an_order, report, wanted
 
 
@@ -66,7 +66,8 @@ async def test_a_limit_out_of_bounds_is_refused(sales: Sales, limit: Any) -> Non
 
 
 async def test_a_list_can_be_narrowed_to_a_status(sales: Sales) -> None:
-    orders = [an_order(status=status) for status in OrderStatus for _ in range(3)]
+    live = set(OrderStatus) - {OrderStatus.CANCELLED}
+    orders = [an_order(status=status) for status in sorted(live) for _ in range(3)]
     await sales.write(*orders)
 
     found = await pages(sales, status="SHIPPED", limit=2)

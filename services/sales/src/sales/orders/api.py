@@ -1,13 +1,11 @@
-"""Orders over HTTP: placing one, and what its customer and the staff may see."""
+"""Orders over HTTP: placing and cancelling one, and what its customer and the staff may see."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Depends, Request, Response
 
-from chassis.auth import Customer, CustomerOrAdmin
+from chassis.auth import Admin, Customer, CustomerOrAdmin
 from chassis.db import Transaction
 from chassis.edge import SafeRoute, read_json, refusals
 from chassis.errors import (
@@ -21,27 +19,21 @@ from chassis.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from chassis.idempotency import IdempotencyKey
 from chassis.openapi import body_of
-from chassis.paging import DEFAULT_LIMIT, Cursor, Limit, Page
+from chassis.paging import DEFAULT_LIMIT, Cursor, Limit, Moment, Page
 from chassis.service import provided
-from contracts.sales import OrderStatus, OrderView, PlaceOrder, Timeline
+from contracts.sales.orders import CancelOrder, OrderStatus, OrderView, PlaceOrder, Timeline
 from sales.customers.addresses import IncompleteAddress
 
+from .cancelling import Asker, Cancelling
+from .confirming import Confirming
+from .model import CancellationNotAllowed, InvalidStatusTransition
 from .placing import Placing
 from .reading import Filter, one_order, page_of_orders, timeline_of
-from .stock import InsufficientStock
+from .stock import InsufficientStock, VariantRequired
 
 router = APIRouter(prefix="/api/v1/orders", tags=["orders"], route_class=SafeRoute)
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(pattern=r"^[\x21-\x7e]{1,200}$", description="The same key and body get the first answer again."),
-]
-
-# Times further out have no equivalent in UTC, where the database keeps them.
-Moment = Annotated[
-    AwareDatetime | None, Query(ge=datetime(1970, 1, 1, tzinfo=UTC), le=datetime(9999, 1, 1, tzinfo=UTC))
-]
 
 
 @router.post(
@@ -50,7 +42,7 @@ Moment = Annotated[
     response_model=None,
     responses={
         201: {"model": OrderView},
-        **refusals(Invalid, InsufficientStock, IncompleteAddress, Unauthenticated, Forbidden),
+        **refusals(Invalid, InsufficientStock, VariantRequired, IncompleteAddress, Unauthenticated, Forbidden),
         **refusals(TooLarge, UnsupportedMedia, KeyReused, Unavailable, Overloaded),
     },
     openapi_extra=body_of(PlaceOrder),
@@ -89,6 +81,32 @@ async def get_order(order_id: UUID, caller: CustomerOrAdmin, session: Transactio
 @router.get("/{order_id}/timeline", response_model=Timeline, responses=refusals(NotFound))
 async def get_timeline(order_id: UUID, caller: CustomerOrAdmin, session: Transaction) -> Timeline:
     return await timeline_of(session, order_id, _whose(caller))
+
+
+@router.post(
+    "/{order_id}/cancellation",
+    response_model=OrderView,
+    responses=refusals(Invalid, NotFound, CancellationNotAllowed, Unavailable),
+)
+async def cancel_order(
+    order_id: UUID,
+    caller: CustomerOrAdmin,
+    cancelling: Annotated[Cancelling, Depends(provided(Cancelling))],
+    body: CancelOrder | None = None,
+) -> OrderView:
+    reason = body.reason if body else None
+    return await cancelling.cancel(order_id, reason, Asker(caller.subject, _whose(caller)))
+
+
+@router.post(
+    "/{order_id}/confirmation",
+    response_model=OrderView,
+    responses=refusals(NotFound, InvalidStatusTransition, Unavailable),
+)
+async def confirm_order(
+    order_id: UUID, caller: Admin, confirming: Annotated[Confirming, Depends(provided(Confirming))]
+) -> OrderView:
+    return await confirming.confirm(order_id, caller.subject)
 
 
 def _whose(caller: CustomerOrAdmin) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from chassis.coalescer import Coalescer
 from chassis.db import Database
 from chassis.ids import uuid7
 from chassis.statements import BYTEA, ID, INTEGER, TEXT, with_arrays
+from sales.profile.people import NoLongerCustomer
 
 # Longer than anything that an attempt waits for; a process that lives never loses its lease.
 LEASE = timedelta(seconds=20)
@@ -23,6 +25,8 @@ class Request:
     customer_id: str
     key: str | None
     hash: bytes
+    wanted: str | None = None
+    """What for, where the request itself does not say it: the cart changes. As JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +38,41 @@ class Attempt:
     lapsed: bool = False
     """Whoever pursued it is gone, or gave up without an answer."""
     answer: tuple[int, str] | None = None
+    wanted: dict[str, Any] | None = None
+    """As whoever wrote the attempt down had it."""
 
 
+# Tokens outlive their customers by some minutes: who was erased is told so, and begins nothing.
 _CLAIM = with_arrays(
     """
-    INSERT INTO attempts (id, customer_id, idempotency_key, request_hash, state, lease_until)
-    SELECT id, customer_id, key, hash, 'open', now() + :lease
-    FROM unnest(:ids, :customers, :keys, :hashes) AS new (id, customer_id, key, hash) ORDER BY customer_id, key
-    ON CONFLICT DO NOTHING RETURNING id
+    WITH erased AS (
+        SELECT id FROM customers WHERE id = ANY(:customers) AND status = 'ERASED'
+    ), claimed AS (
+        INSERT INTO attempts (id, customer_id, idempotency_key, request_hash, wanted, state, lease_until)
+        SELECT id, customer_id, key, hash, wanted::jsonb, 'open', now() + :lease
+        FROM unnest(:ids, :customers, :keys, :hashes, :wanted) AS new (id, customer_id, key, hash, wanted)
+        WHERE customer_id NOT IN (SELECT id FROM erased) ORDER BY customer_id, key
+        ON CONFLICT DO NOTHING RETURNING id
+    )
+    SELECT id, NULL AS erased FROM claimed UNION ALL SELECT NULL, id FROM erased
     """,
     ids=ID,
     customers=TEXT,
     keys=TEXT,
     hashes=BYTEA,
+    wanted=TEXT,
 )
 _FIND = with_arrays(
     """
     SELECT id, customer_id, idempotency_key, request_hash, state = 'open' AND lease_until < now() AS lapsed,
-        answer_status, answer
+        answer_status, answer, wanted
     FROM attempts JOIN unnest(:customers, :keys) AS asked (customer_id, idempotency_key)
         USING (customer_id, idempotency_key)
     """,
     customers=TEXT,
     keys=TEXT,
 )
+_IS_KNOWN = text("SELECT EXISTS (SELECT 1 FROM attempts WHERE customer_id = :customer_id AND idempotency_key = :key)")
 _TAKE_OVER = text(
     """
     UPDATE attempts SET lease_until = now() + :lease
@@ -79,7 +94,7 @@ _REFUSE = with_arrays(
     WITH open AS (
         SELECT id FROM attempts WHERE id = ANY(:ids) AND state = 'open' ORDER BY id FOR UPDATE
     )
-    UPDATE attempts SET state = 'refused', answer_status = refused.status, answer = refused.answer
+    UPDATE attempts SET state = 'refused', answer_status = refused.status, answer = refused.answer, wanted = NULL
     FROM open JOIN unnest(:ids, :statuses, :answers) AS refused (id, status, answer) ON refused.id = open.id
     WHERE attempts.id = open.id
     """,
@@ -104,6 +119,10 @@ class Attempts:
         async with self._database.begin() as session:
             return await session.scalar(_TAKE_OVER, {"id": attempt_id, "lease": LEASE}) is not None
 
+    async def is_known(self, customer_id: str, key: str) -> bool:
+        async with self._database.begin() as session:
+            return bool(await session.scalar(_IS_KNOWN, {"customer_id": customer_id, "key": key}))
+
     async def answer_of(self, attempt_id: UUID) -> tuple[int, str] | None:
         async with self._database.begin() as session:
             row = (await session.execute(_ANSWER, {"id": attempt_id})).one_or_none()
@@ -114,28 +133,32 @@ class Attempts:
         await self.refuse.close()
         await self.let_go.close()
 
-    async def _claim(self, requests: Sequence[Request]) -> list[Attempt]:
+    async def _claim(self, requests: Sequence[Request]) -> list[Attempt | NoLongerCustomer]:
         ids = [uuid7() for _ in requests]
         async with self._database.begin() as session:
-            new = set(
-                await session.scalars(
-                    _CLAIM,
-                    {
-                        "ids": ids,
-                        "customers": [request.customer_id for request in requests],
-                        "keys": [request.key for request in requests],
-                        "hashes": [request.hash for request in requests],
-                        "lease": LEASE,
-                    },
-                )
+            claimed = await session.execute(
+                _CLAIM,
+                {
+                    "ids": ids,
+                    "customers": [request.customer_id for request in requests],
+                    "keys": [request.key for request in requests],
+                    "hashes": [request.hash for request in requests],
+                    "wanted": [request.wanted for request in requests],
+                    "lease": LEASE,
+                },
             )
+            rows = claimed.all()
+            new, erased = {row.id for row in rows}, {row.erased for row in rows}
             twins = [request for id, request in zip(ids, requests, strict=True) if id not in new]
             found = {}
             if twins:
                 asked = {"customers": [twin.customer_id for twin in twins], "keys": [twin.key for twin in twins]}
                 found = {(row.customer_id, row.idempotency_key): row for row in await session.execute(_FIND, asked)}
-        attempts = []
+        attempts: list[Attempt | NoLongerCustomer] = []
         for id, request in zip(ids, requests, strict=True):
+            if request.customer_id in erased:
+                attempts.append(NoLongerCustomer())
+                continue
             row = found.get((request.customer_id, request.key))
             if id in new or row is None:
                 # Neither new nor found: the other was undone in this very moment, and the next look will be ours.
@@ -143,7 +166,7 @@ class Attempts:
                 continue
             answer = (row.answer_status, row.answer) if row.answer is not None else None
             same = bytes(row.request_hash) == request.hash
-            attempts.append(Attempt(row.id, is_ours=False, same_request=same, lapsed=row.lapsed, answer=answer))
+            attempts.append(Attempt(row.id, False, same, row.lapsed, answer, row.wanted))
         return attempts
 
     async def _refuse(self, refusals: Sequence[tuple[UUID, int, str]]) -> list[None]:

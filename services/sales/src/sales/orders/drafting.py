@@ -8,8 +8,9 @@ from uuid import UUID
 from chassis.errors import Invalid
 from chassis.explain import INVALID
 from chassis.ids import uuid7
-from contracts.product import RequestedItem
-from contracts.sales import OrderCreated, OrderedItem, OrderItem, OrderStatus, ShippingAddress
+from contracts.product.inventory import RequestedItem
+from contracts.sales.addresses import ShippingAddress
+from contracts.sales.orders import OrderCreated, OrderedItem, OrderItem, OrderStatus
 from contracts.text import MAX_QUANTITY
 
 from .model import MixedCurrencies, Order, OrderLine
@@ -43,7 +44,9 @@ def add_up(items: Sequence[OrderItem]) -> list[RequestedItem]:
     ]
 
 
-def draft(wanted: Wanted, held: Held) -> Order:
+def draft(
+    wanted: Wanted, held: Held, *, status: OrderStatus = OrderStatus.PENDING_SHIPMENT, shipping_cost: int = 0
+) -> Order:
     """The order that a hold becomes, at the names and prices that were promised with it."""
     items = held.items
     lines = [OrderLine(item.product_id, item.variant_id, item.name, item.requested, item.unit_price) for item in items]
@@ -53,11 +56,11 @@ def draft(wanted: Wanted, held: Held) -> Order:
     order = Order(
         id=uuid7(),
         customer_id=wanted.customer_id,
-        status=OrderStatus.PENDING_SHIPMENT,
+        status=status,
         reservation_id=held.reservation_id,
         lines=lines,
         subtotal=sum(line.subtotal for line in lines),
-        shipping_cost=0,
+        shipping_cost=shipping_cost,
         currency=items[0].currency,
         shipping_address=wanted.address,
         created_at=now,

@@ -7,7 +7,8 @@ from typing import Literal
 from uuid import UUID
 
 from chassis.errors import Conflict, Invalid
-from contracts.sales import OrderStatus, ShippingAddress
+from contracts.sales.addresses import ShippingAddress
+from contracts.sales.orders import OrderStatus
 from contracts.text import MAX_MINOR_UNITS
 
 PENDING, PENDING_SHIPMENT, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = (
@@ -34,6 +35,13 @@ class InvalidStatusTransition(Conflict):
 
     def __init__(self, current: OrderStatus, wanted: OrderStatus) -> None:
         super().__init__(f"An order that is {current} cannot become {wanted}.")
+
+
+class CancellationNotAllowed(Conflict):
+    code = "CANCELLATION_NOT_ALLOWED"
+
+    def __init__(self) -> None:
+        super().__init__("The order is on its way or has arrived; it cannot be cancelled any more.")
 
 
 class OrderTooLarge(Invalid):
@@ -111,6 +119,8 @@ class Order:
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     delivery_location: str | None = None
+    cancelled_at: datetime | None = None
+    cancel_reason: str | None = None
     changes: list[Change] = field(default_factory=list)
     """What this piece of work has added to the timeline."""
 
@@ -121,11 +131,14 @@ class Order:
     @property
     def allowed_actions(self) -> list[str]:
         """What its customer can do with it now."""
-        return []
+        return ["cancel"] if CANCELLED in NEXT[self.status] else []
 
     def check_total(self) -> None:
         if self.total > MAX_MINOR_UNITS:
             raise OrderTooLarge
+
+    def confirm(self, origin: Origin) -> None:
+        self._become(CONFIRMED, origin)
 
     def ship(self, origin: Origin, *, tracking_number: str | None, carrier: str | None, at: datetime) -> None:
         self._become(SHIPPED, origin)
@@ -134,6 +147,14 @@ class Order:
     def deliver(self, origin: Origin, *, at: datetime, location: str | None) -> None:
         self._become(DELIVERED, origin)
         self.delivered_at, self.delivery_location = at, location
+
+    def check_cancellable(self) -> None:
+        if CANCELLED not in NEXT[self.status]:
+            raise CancellationNotAllowed
+
+    def cancel(self, origin: Origin, reason: str | None) -> None:
+        self._become(CANCELLED, origin, reason)
+        self.cancelled_at, self.cancel_reason = origin.now, reason
 
     def hears_of(self, reported: OrderStatus, origin: Origin) -> bool:
         """Whether a report is news: a repetition is not, and an older or impossible one is recorded as refused."""
@@ -152,10 +173,10 @@ class Order:
         why = reason or str(InvalidStatusTransition(self.status, wanted))
         self.changes.append(Change(origin.now, "refused", self.status, wanted, origin.actor, origin.event_id, why))
 
-    def _become(self, status: OrderStatus, origin: Origin) -> None:
+    def _become(self, status: OrderStatus, origin: Origin, reason: str | None = None) -> None:
         if status not in NEXT[self.status]:
             raise InvalidStatusTransition(self.status, status)
-        self.changes.append(Change(origin.now, "changed", self.status, status, origin.actor, origin.event_id))
+        self.changes.append(Change(origin.now, "changed", self.status, status, origin.actor, origin.event_id, reason))
         self.status, self.updated_at = status, origin.now
 
 

@@ -3,44 +3,30 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from chassis.coalescer import Coalescer
 from chassis.db import Database
-from chassis.errors import KeyReused, Unavailable
+from chassis.errors import Unavailable
 from chassis.failpoints import failpoint
 from chassis.outbox import publish
-from chassis.refusals import envelope, status_of
 from chassis.steps import step
-from chassis.telemetry import logger
 from chassis.tracing import traceparents
-from contracts.product import Reservation
-from contracts.sales import PlaceOrder
+from contracts.product.inventory import Reservation
+from contracts.sales.orders import PlaceOrder
 from sales.customers.addresses import AddressBook
 
-from .attempts import Attempt, Attempts, Request
+from .attempts import Attempts, Request
 from .drafting import Wanted, add_up, created, draft
 from .model import Order
+from .pursuing import Answer, answered, begin, pursued, refuse
 from .reading import view
-from .stock import GivenBack, Held, InsufficientStock, Promise, Short, Stock
+from .stock import GivenBack, Held, Promise, Short, Stock, why_short
 from .writing import create_orders
 
 _LONGEST: Final = timedelta(seconds=10)
-_FIRST_LOOK, _LATER_LOOKS = 0.02, 0.2
-
-log = logger("placing")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the customer is told, now and whenever the same request comes again."""
-
-    status: int
-    body: str
-    replayed: bool = False
 
 
 class Placing:
@@ -58,7 +44,7 @@ class Placing:
         try:
             async with asyncio.timeout(_LONGEST.total_seconds()):
                 address = await self._addresses.address_for(customer_id, order.shipping_address)
-                found = await self._claim(request)
+                found = await begin(self._attempts, request)
                 if isinstance(found, Answer):
                     return found
                 return await self._pursue(found.id, Wanted(customer_id, order.items, items, address, order.note))
@@ -71,31 +57,12 @@ class Placing:
         await self._create_order.close()
         await self._attempts.close()
 
-    async def _claim(self, request: Request) -> Attempt | Answer:
-        """An attempt of our own, or the answer that the key has; while another request has it we wait for that."""
-        pause = _FIRST_LOOK
-        while True:
-            attempt = await self._attempts.claim(request)
-            if attempt.is_ours:
-                return attempt
-            if not attempt.same_request:
-                raise KeyReused("This Idempotency-Key was used before, for another order.")
-            if attempt.answer:
-                return Answer(*attempt.answer, replayed=True)
-            if attempt.lapsed and await self._attempts.take_over(attempt.id):
-                return attempt
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, _LATER_LOOKS)
-
     async def _pursue(self, attempt_id: UUID, wanted: Wanted) -> Answer:
-        try:
+        async with pursued(self._attempts, attempt_id):
             await failpoint("sales.order.attempted")
             promise = await self._stock.reserve(Reservation(reservation_id=attempt_id, items=list(wanted.items)))
             await failpoint("sales.order.reserved")
             answer = await self._settle(attempt_id, wanted, promise)
-        except (Exception, asyncio.CancelledError):
-            await self._let_go(attempt_id)
-            raise
         await failpoint("sales.order.answered")
         return answer
 
@@ -104,7 +71,7 @@ class Placing:
             case Held():
                 return await self._create(attempt_id, draft(wanted, promise))
             case Short():
-                return await self._refuse(attempt_id, InsufficientStock(wanted.asked, promise.items))
+                return await refuse(self._attempts, attempt_id, why_short(wanted.asked, promise.items))
             case GivenBack():
                 raise Unavailable("The order took too long and its stock was given back. Please try again.")
 
@@ -113,24 +80,9 @@ class Placing:
         if await self._create_order((order, body)):
             return Answer(201, body)
         # A retry that took the attempt over was faster, or the sweep was.
-        if settled := await self._attempts.answer_of(attempt_id):
-            return Answer(*settled, replayed=True)
+        if settled := await answered(self._attempts, attempt_id):
+            return settled
         raise Unavailable("The order took too long and was given up. Please try again.")
-
-    async def _refuse(self, attempt_id: UUID, refused: InsufficientStock) -> Answer:
-        status = status_of(type(refused))
-        body = bytes(envelope(status, refused.code, refused.message, refused.details).body).decode()
-        await self._attempts.refuse((attempt_id, status, body))
-        return Answer(status, body)
-
-    async def _let_go(self, attempt_id: UUID) -> None:
-        """A retry with the same key may go on from here at once; without one the sweep gives the stock back."""
-        try:
-            # Bounded, because its lease ends anyhow: the customer need not wait for this.
-            async with asyncio.timeout(1):
-                await self._attempts.let_go(attempt_id)
-        except Exception as error:
-            log.warning("attempt_kept", attempt_id=str(attempt_id), reason=f"{type(error).__name__}: {error}")
 
     @step("OrderAggregate", "createOrder")
     async def _create_orders(self, new: Sequence[tuple[Order, str]]) -> list[bool]:

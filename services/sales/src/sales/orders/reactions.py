@@ -10,7 +10,7 @@ from chassis.outbox import publish
 from chassis.steps import step
 from chassis.tracing import traceparents, working_for
 from contracts.delivery import OrderStatusUpdated
-from contracts.sales import OrderDelivered, OrderShipped, OrderStatus
+from contracts.sales.orders import OrderDelivered, OrderShipped, OrderStatus
 
 from .model import Order, Origin, TooEarly
 from .writing import save_orders, take_orders

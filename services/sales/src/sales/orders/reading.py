@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.errors import NotFound
 from chassis.ids import first_uuid7_at
 from chassis.paging import Keyset
-from contracts.sales import OrderLineView, OrderStatus, OrderView, Timeline, TimelineEntry
+from contracts.sales.orders import OrderLineView, OrderStatus, OrderView, Timeline, TimelineEntry
 
 from .model import Order, OrderLine
 from .tables import order_history, order_items, orders
@@ -62,6 +62,8 @@ def view(order: Order) -> OrderView:
         shipped_at=order.shipped_at,
         delivered_at=order.delivered_at,
         delivery_location=order.delivery_location,
+        cancelled_at=order.cancelled_at,
+        cancel_reason=order.cancel_reason,
         allowed_actions=order.allowed_actions,
     )
 

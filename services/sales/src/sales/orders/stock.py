@@ -15,17 +15,18 @@ from chassis.errors import Away, Invalid, Unavailable
 from chassis.explain import explain
 from chassis.peer import Peer, PeerRefused
 from chassis.telemetry import logger
-from contracts.product import (
+from contracts.product.inventory import (
+    QuotedItem,
     Reservation,
     Reservations,
     ReservationState,
     ReservationView,
     Reserve,
-    ReservedItem,
     Settle,
     Settlements,
 )
-from contracts.sales import OrderItem
+from contracts.product.inventory import Unavailable as Reason
+from contracts.sales.orders import OrderItem
 from contracts.text import Currency, Line, Money
 
 M = TypeVar("M", bound=BaseModel)
@@ -45,15 +46,12 @@ class InsufficientStock(Invalid):
 
     code = "INSUFFICIENT_STOCK"
 
-    def __init__(self, asked: Sequence[OrderItem], answered: Sequence[ReservedItem]) -> None:
-        numbers: dict[tuple[str, UUID | None], int] = {}
-        for number, item in enumerate(asked):
-            numbers.setdefault((item.product_id, item.variant_id), number)
+    def __init__(self, asked: Sequence[OrderItem], answered: Sequence[QuotedItem]) -> None:
         super().__init__(
             "Not all items are available; no order was made.",
             [
                 {
-                    "field": f"items.{numbers.get((short.product_id, short.variant_id), 0)}.quantity",
+                    "field": f"items.{_line_of(short, asked)}.quantity",
                     "message": f"{short.available} available, {short.requested} asked for.",
                     **short.model_dump(mode="json", include=_SHOWN, exclude_none=True),
                 }
@@ -63,10 +61,41 @@ class InsufficientStock(Invalid):
         )
 
 
+class VariantRequired(Invalid):
+    """How many of these there are is not the question."""
+
+    code = "VARIANT_REQUIRED"
+
+    def __init__(self, asked: Sequence[OrderItem], vague: Sequence[QuotedItem]) -> None:
+        message = "The product comes in variants; choose one."
+        super().__init__(
+            "Some products come in variants, and none was chosen; no order was made.",
+            [
+                {
+                    "field": f"items.{_line_of(item, asked)}.variant_id",
+                    "message": message,
+                    "product_id": item.product_id,
+                }
+                for item in vague
+            ],
+        )
+
+
+def why_short(asked: Sequence[OrderItem], answered: Sequence[QuotedItem]) -> InsufficientStock | VariantRequired:
+    vague = [item for item in answered if item.reason is Reason.VARIANT_REQUIRED]
+    return VariantRequired(asked, vague) if vague else InsufficientStock(asked, answered)
+
+
+def _line_of(answered: QuotedItem, asked: Sequence[OrderItem]) -> int:
+    """Where the request names it first."""
+    product = answered.product_id, answered.variant_id
+    return next((number for number, item in enumerate(asked) if (item.product_id, item.variant_id) == product), 0)
+
+
 _SHOWN: Final = {"product_id", "variant_id", "requested", "available", "is_available"}
 
 
-class PromisedItem(ReservedItem):
+class PromisedItem(QuotedItem):
     """What is held, with all that an order line is made of."""
 
     name: Line
@@ -86,7 +115,7 @@ class Held:
 class Short:
     """Nothing is held, because not everything could be."""
 
-    items: Sequence[ReservedItem]
+    items: Sequence[QuotedItem]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +198,8 @@ def _understood(wanted: Reservation, answered: ReservationView | None) -> Promis
     said = [(item.product_id, item.variant_id, item.requested) for item in answered.items]
     if said != [(item.product_id, item.variant_id, item.quantity) for item in wanted.items]:
         return _not_understood("The items are others.")
+    if any(item.is_available and item.reason for item in answered.items):
+        return _not_understood("Available and not to be had at the same time.")
     if all(item.is_available for item in answered.items) != (answered.state == ReservationState.HELD):
         return _not_understood("Held and refused at the same time.")
     if answered.state == ReservationState.REFUSED:

@@ -15,6 +15,7 @@ attempts = Table(
     Column("customer_id", Text, nullable=False),
     Column("idempotency_key", Text),
     Column("request_hash", LargeBinary, nullable=False),
+    Column("wanted", JSONB),
     Column("state", Text, nullable=False),
     Column("lease_until", _INSTANT, nullable=False),
     Column("order_id", UUID),
@@ -52,11 +53,15 @@ orders = Table(
     Column("shipped_at", _INSTANT),
     Column("delivered_at", _INSTANT),
     Column("delivery_location", Text),
+    Column("cancelled_at", _INSTANT),
+    Column("cancel_reason", Text),
+    CheckConstraint("(status = 'CANCELLED') = (cancelled_at IS NOT NULL)", name="cancelled"),
     CheckConstraint(
         "status IN ('PENDING', 'PENDING_SHIPMENT', 'CONFIRMED', 'SHIPPED', 'DELIVERED', 'CANCELLED')", name="status"
     ),
     CheckConstraint(f"total = subtotal + shipping_cost AND total BETWEEN 0 AND {MAX_MINOR_UNITS}", name="total"),
     Index("ix_orders_customer_id_id", "customer_id", "id"),
+    Index("ix_orders_pending", "id", postgresql_where=text("status = 'PENDING'")),
 )
 
 # No foreign keys: on young tables their checks turn into sequential scans of what was bulk-loaded.
@@ -86,4 +91,19 @@ order_history = Table(
     Column("event_id", Text),
     Column("reason", Text),
     CheckConstraint("kind IN ('changed', 'refused')", name="kind"),
+)
+
+cancellations = Table(
+    "cancellations",
+    SalesTable.metadata,
+    Column("order_id", UUID, primary_key=True),
+    Column("reservation_id", UUID, nullable=False),
+    Column("reason", Text),
+    Column("asked_by", Text, nullable=False),
+    Column("asked_at", _INSTANT, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("next_look_at", _INSTANT, nullable=False),
+    CheckConstraint("state IN ('asked', 'done', 'refused')", name="state"),
+    Index("ix_cancellations_next_look_at", "next_look_at", postgresql_where=text("state = 'asked'")),
+    Index("ix_cancellations_reservation_id", "reservation_id", postgresql_where=text("state = 'asked'")),
 )

@@ -8,11 +8,13 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.statements import BIGINT, ID, INSTANT, INTEGER, TEXT, with_arrays
-from contracts.sales import OrderStatus, ShippingAddress
+from contracts.sales.addresses import ShippingAddress
+from contracts.sales.orders import OrderStatus
 
 from .model import Order
 
-# The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more. The rows are
+# The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more, nor once its
+# customer is erased: what an order writes down of them, erasing would not find any more. The rows are
 # locked in one order first, as two batches may share attempts: a retry takes over what another process still pursues.
 _CREATE = with_arrays(
     """
@@ -22,9 +24,12 @@ _CREATE = with_arrays(
         AS w (id, reservation_id, customer_id, status, subtotal, shipping_cost, total,
             currency, shipping_address, note, created_at, answer)
     ), open AS (
-        SELECT id FROM attempts WHERE id = ANY(:reservation_ids) AND state = 'open' ORDER BY id FOR UPDATE
+        SELECT id FROM attempts WHERE id = ANY(:reservation_ids) AND state = 'open' AND NOT EXISTS (
+            SELECT FROM customers WHERE customers.id = attempts.customer_id AND customers.status = 'ERASED'
+        ) ORDER BY id FOR UPDATE
     ), placed AS (
-        UPDATE attempts SET state = 'placed', order_id = wanted.id, answer_status = 201, answer = wanted.answer
+        UPDATE attempts SET state = 'placed', order_id = wanted.id, answer_status = 201, answer = wanted.answer,
+            wanted = NULL
         FROM open JOIN wanted ON wanted.reservation_id = open.id
         WHERE attempts.id = open.id
         RETURNING wanted.*
@@ -72,9 +77,12 @@ _SAVE = with_arrays(
     """
     UPDATE orders SET status = changed.status, updated_at = changed.updated_at, carrier = changed.carrier,
         tracking_number = changed.tracking_number, shipped_at = changed.shipped_at,
-        delivered_at = changed.delivered_at, delivery_location = changed.delivery_location
-    FROM unnest(:ids, :statuses, :updated, :carriers, :tracking_numbers, :shipped, :delivered, :locations)
-        AS changed (id, status, updated_at, carrier, tracking_number, shipped_at, delivered_at, delivery_location)
+        delivered_at = changed.delivered_at, delivery_location = changed.delivery_location,
+        cancelled_at = changed.cancelled_at, cancel_reason = changed.cancel_reason
+    FROM unnest(:ids, :statuses, :updated, :carriers, :tracking_numbers, :shipped, :delivered, :locations,
+            :cancelled, :cancel_reasons)
+        AS changed (id, status, updated_at, carrier, tracking_number, shipped_at, delivered_at, delivery_location,
+            cancelled_at, cancel_reason)
     WHERE orders.id = changed.id
     """,
     ids=ID,
@@ -85,6 +93,8 @@ _SAVE = with_arrays(
     shipped=INSTANT,
     delivered=INSTANT,
     locations=TEXT,
+    cancelled=INSTANT,
+    cancel_reasons=TEXT,
 )
 _REMEMBER = with_arrays(
     """
@@ -154,6 +164,8 @@ async def save_orders(session: AsyncSession, orders: Iterable[Order]) -> None:
                 "shipped": [order.shipped_at for order in changed],
                 "delivered": [order.delivered_at for order in changed],
                 "locations": [order.delivery_location for order in changed],
+                "cancelled": [order.cancelled_at for order in changed],
+                "cancel_reasons": [order.cancel_reason for order in changed],
             },
         )
     news = [(order.id, change) for order in touched for change in order.changes]
@@ -192,4 +204,6 @@ def as_order(row: RowMapping, lines: Sequence[Any] = ()) -> Order:
         shipped_at=row["shipped_at"],
         delivered_at=row["delivered_at"],
         delivery_location=row["delivery_location"],
+        cancelled_at=row["cancelled_at"],
+        cancel_reason=row["cancel_reason"],
     )

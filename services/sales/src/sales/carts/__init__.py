@@ -1,0 +1,1 @@
+"""Carts: what a customer, or a guest, is about to order."""

@@ -1,0 +1,1 @@
+"""Payments: authorised, captured and given back at a gateway, each request written down before it is made."""

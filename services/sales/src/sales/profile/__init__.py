@@ -1,0 +1,1 @@
+"""What customers see and change of themselves, and how they are forgotten. Logging in is `customers`'."""
