@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from rich.console import Console
 
-from contracts.sales import OrderStatus, OrderView, ShippingAddress, Timeline, TimelineEntry
+from contracts.sales.addresses import ShippingAddress
+from contracts.sales.orders import OrderStatus, OrderView, Timeline, TimelineEntry
 from orderflow.folder import Connection
 from orderflow.main import COMMANDS
 from orderflow.next_steps import next_steps
@@ -22,6 +23,7 @@ CONNECTION = Connection(
     urls={name: f"http://127.0.0.1:800{number}" for number, name in enumerate(("sales", "product", "delivery"), 1)},
     tokens={},
     carrier_secret="whsec_",
+    mail_secret="hush",
     database_urls={},
 )
 

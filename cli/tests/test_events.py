@@ -10,7 +10,7 @@ from sqlalchemy import text
 from chassis import parking
 from chassis.db import Database
 from chassis.parking import ParkedEvent, ToPark
-from contracts.sales import OrderCreated
+from contracts.sales.orders import OrderCreated
 from services.delivery.tests.factories import CARRIER_SECRET, DELIVERY_KEY, TRUSTED, a_message, an_order
 from tests.harness.fixtures import FreshDatabase
 

@@ -4,11 +4,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from chassis.auth import KeyRing
 from chassis.keys import Signer
 from chassis.settings import ServiceSettings
 from orderflow import fleet
+from sales.settings import SalesSettings
 
 from .factories import call
 
@@ -23,13 +25,28 @@ def as_a_shell_reads(text: str, folder: Path) -> dict[str, str]:
 def test_every_service_believes_the_others_and_the_people_of_its_platform(tmp_path: Path) -> None:
     made = as_a_shell_reads(call("keys").stdout, tmp_path)
 
-    people = Signer(made["ORDERFLOW_SIGNING_KEY"])
+    people = Signer(made["SALES_ACCOUNTS__LOGIN_KEY"])
     for name in fleet.NAMES:
         ring = KeyRing(made[f"{name.upper()}_TRUSTED_KEYS"])
         assert ring.verify(people.token("ada", ["customer"]), name).is_customer
         for other in fleet.NAMES:
             own = Signer(made[f"{other.upper()}_SIGNING_KEY"])
             assert ring.verify(own.token(other, ["service"], name), name).is_service
+
+
+def test_sales_can_sign_tokens_of_people_and_has_a_secret_for_its_mails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = as_a_shell_reads(call("keys").stdout, tmp_path)
+    for name, value in made.items():
+        monkeypatch.setenv(name, value)
+
+    accounts = SalesSettings(database_url=SecretStr("x"), product_url="x").accounts
+
+    signer = Signer(accounts.login_key.get_secret_value())
+    assert KeyRing(made["DELIVERY_TRUSTED_KEYS"]).verify(signer.token("ada", ["customer"]), "delivery").is_customer
+    assert len(accounts.mail_secret.get_secret_value()) >= 32
+    assert "ORDERFLOW_SIGNING_KEY" not in made
 
 
 def test_a_token_can_be_had_with_the_key_that_it_prints(tmp_path: Path) -> None:

@@ -48,6 +48,26 @@ def test_all_that_is_missing_is_named_at_once_and_nothing_that_is_secret_is_show
     assert "hush" not in result.stderr
 
 
+def test_what_is_missing_in_a_group_is_named_as_it_is_set() -> None:
+    nothing = call("serve", "sales", environment={})
+    half = call("serve", "sales", environment={"SALES_ACCOUNTS__LOGIN_KEY": "hush", "SALES_CARTS__KEPT": "long"})
+
+    for variable in ("SALES_DATABASE_URL", "SALES_ACCOUNTS__LOGIN_KEY", "SALES_ACCOUNTS__MAIL_SECRET"):
+        assert f"\n  {variable} is missing." in nothing.stderr
+    assert "SALES_ACCOUNTS__MAIL_SECRET is missing." in half.stderr
+    assert "SALES_ACCOUNTS__LOGIN_KEY" not in half.stderr
+    assert "SALES_CARTS__KEPT: Input should be a valid timedelta" in half.stderr
+    assert "hush" not in half.stderr
+
+
+def test_a_group_that_is_set_as_a_whole_and_not_readable_is_said_without_a_traceback() -> None:
+    result = call("serve", "sales", environment={"SALES_ACCOUNTS": "hush"})
+
+    assert result.exit_code == 2
+    assert 'error parsing value for field "accounts"' in result.stderr
+    assert "hush" not in result.stderr
+
+
 def test_failpoints_are_refused_outside_of_tests() -> None:
     result = call("serve", "product", environment={**COMPLETE, "FAILPOINTS": "chassis.relay.sent=kill"})
 

@@ -46,7 +46,7 @@ def test_subject_and_life_can_be_chosen(tmp_path: Path) -> None:
 def test_a_key_from_the_environment_goes_before_that_of_the_folder(tmp_path: Path) -> None:
     private, public = new_keypair("elsewhere", ["admin"])
 
-    result = call("token", "admin", "--data", str(tmp_path), environment={"ORDERFLOW_SIGNING_KEY": private})
+    result = call("token", "admin", "--data", str(tmp_path), environment={"SALES_ACCOUNTS__LOGIN_KEY": private})
 
     assert KeyRing({"keys": [public]}).verify(result.stdout.strip(), "sales").is_admin
 
@@ -84,13 +84,29 @@ def test_keys_stay_the_same_and_a_service_that_comes_later_gets_its_own(tmp_path
 
     later = Folder(tmp_path).keys(["sales", "product"])
 
-    assert (later.people, later.services["sales"], later.carrier_secret) == (
+    assert (later.people, later.services["sales"], later.carrier_secret, later.mail_secret) == (
         first.people,
         first.services["sales"],
         first.carrier_secret,
+        first.mail_secret,
     )
     assert set(later.services) == {"sales", "product"}
     assert Folder(tmp_path).keys(["sales", "product"]) == later
+
+
+def test_a_folder_from_before_there_was_a_mail_secret_gets_one_and_keeps_it(tmp_path: Path) -> None:
+    made = Folder(tmp_path).keys(["sales"]).model_dump()
+    old = {name: value for name, value in made.items() if name != "mail_secret"}
+    (tmp_path / "keys.json").write_text(json.dumps(old))
+
+    call("token", "admin", "--data", str(tmp_path))
+    whoever_only_reads = json.loads((tmp_path / "keys.json").read_text())
+    first, again = Folder(tmp_path).keys(["sales"]), Folder(tmp_path).keys(["sales"])
+
+    assert whoever_only_reads == old
+    assert first == again == Folder(tmp_path).keys()
+    assert len(first.mail_secret) >= 32
+    assert {**first.model_dump(), "mail_secret": made["mail_secret"]} == made
 
 
 def test_only_public_halves_are_given_away(tmp_path: Path) -> None:
@@ -123,7 +139,7 @@ def test_a_new_set_of_keys_is_an_environment_that_every_service_can_start_from(t
         signer = Signer(environment[f"{service.upper()}_SIGNING_KEY"])
         ring = KeyRing(environment[f"{service.upper()}_TRUSTED_KEYS"])
         assert ring.verify(signer.token(service, ["service"], "product"), "product").is_service
-        assert ring.verify(Signer(environment["ORDERFLOW_SIGNING_KEY"]).token("grace", ["admin"]), service).is_admin
+        assert ring.verify(Signer(environment["SALES_ACCOUNTS__LOGIN_KEY"]).token("grace", ["admin"]), service).is_admin
 
 
 def test_a_file_that_exists_is_not_replaced_by_keys(tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ import psutil
 import pytest
 
 from orderflow.postgres import own_postgres
-from tests.harness.embedded import Embedded, embedded
+from tests.harness.embedded import Embedded, embedded, port_base
 from tests.harness.platform import ORDERFLOW, until
-from tests.harness.ports import free_ports
 
 from .factories import pasted, ran
 
@@ -92,7 +91,14 @@ async def test_only_its_owner_can_read_the_keys_and_the_connection(tmp_path: Pat
             "connection.json": "0o600",
         }
         assert oct((folder / "postgres").stat().st_mode & 0o777) == "0o700"
-        assert set(platform.connection) == {"urls", "tokens", "carrier_secret", "database_urls", "manual"}
+        assert set(platform.connection) == {
+            "urls",
+            "tokens",
+            "carrier_secret",
+            "mail_secret",
+            "database_urls",
+            "manual",
+        }
         assert set(platform.connection["tokens"]) == {"admin", "warehouse", "customer"}
         product = f"{platform.url('product')}/api/v1/products/product_456"
         async with aiohttp.ClientSession() as client, client.get(product) as answer:
@@ -103,7 +109,7 @@ async def test_a_database_server_and_a_broker_elsewhere_do_as_well(tmp_path: Pat
     async with own_postgres(tmp_path / "elsewhere", tmp_path / "elsewhere.log", []) as server:
         elsewhere = {"DATABASE_URL": server.render_as_string(), "RABBITMQ_URL": rabbitmq_url}
         process = subprocess.Popen(  # noqa: ASYNC220 (it takes a moment once)
-            [ORDERFLOW, "up", "--port-base", str(free_ports(1)[0] - 10)],
+            [ORDERFLOW, "up", "--port-base", str(port_base())],
             cwd=tmp_path,
             env={**os.environ, **elsewhere},
             stdin=subprocess.DEVNULL,

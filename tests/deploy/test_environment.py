@@ -18,6 +18,7 @@ def test_what_compose_demands_is_written_by_keys() -> None:
 
     assert demanded - set(_written()) == set()
     assert {"POSTGRES_PASSWORD", "SALES_SIGNING_KEY", "DELIVERY_CARRIER_SECRET"} <= demanded
+    assert {"SALES_ACCOUNTS__LOGIN_KEY", "SALES_ACCOUNTS__MAIL_SECRET"} <= demanded
 
 
 def test_no_secret_has_a_default() -> None:
@@ -40,7 +41,7 @@ def test_a_service_gets_no_secret_of_another() -> None:
     for service in ("sales", "product", "delivery"):
         [given] = re.findall(rf"^  {service}:\n((?:    .*\n)+)", COMPOSE, re.MULTILINE)
 
-        taken = set(re.findall(r"[A-Z_]+_(?:PASSWORD|SIGNING_KEY|SECRET)", given))
+        taken = set(re.findall(r"[A-Z_]+_(?:PASSWORD|SIGNING_KEY|LOGIN_KEY|SECRET)", given))
         assert {name for name in taken if not name.startswith(service.upper())} == set()
         assert len(taken) >= 3
 

@@ -39,8 +39,9 @@ class ComposeStack:
         ports = "".join(f"{service.upper()}_PORTS=0\n" for service in SERVICES)
         self.environment.write_text(f"{made}{ports}TAG={self.project}\nCOMPOSE_PROFILES=demo\n")
         self.secrets = {name: value or "" for name, value in dotenv_values(self.environment).items()}
-        self.people = Signer(self.secrets["ORDERFLOW_SIGNING_KEY"])
+        self.people = Signer(self.secrets["SALES_ACCOUNTS__LOGIN_KEY"])
         self.carrier_secret = self.secrets["DELIVERY_CARRIER_SECRET"]
+        self.mail_secret = self.secrets["SALES_ACCOUNTS__MAIL_SECRET"]
 
     def build(self) -> None:
         began = time.monotonic()

@@ -15,7 +15,7 @@ from tests.harness.rabbitmq import RabbitMQ
 
 from .compose import ComposeStack, compose_stack
 from .embedded import embedded_stack
-from .people import Carrier, Customer, Staff
+from .people import Carrier, Customer, Person, Staff, Visitor
 from .processes import process_stack
 from .stack import Stack, ready
 
@@ -95,6 +95,16 @@ def customer(stack: Stack, client: aiohttp.ClientSession) -> Customer:
 @pytest.fixture
 def demo_customer(stack: Stack, client: aiohttp.ClientSession) -> Customer:
     return Customer(stack, client, "customer", "customer_demo")
+
+
+@pytest.fixture
+def visitor(stack: Stack, client: aiohttp.ClientSession) -> Visitor:
+    return Visitor(stack, client)
+
+
+@pytest.fixture
+def merchant(stack: Stack, client: aiohttp.ClientSession) -> Person:
+    return Person(stack, client, "admin", "merchant")
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ class EmbeddedStack:
     async def start(self) -> None:
         self._platform = await self._running.enter_async_context(embedded(self._folder, "--manual"))
         keys = Folder(self._folder / "data").keys()
-        self.people, self.carrier_secret = keys.people_signer(), keys.carrier_secret
+        self.people, self.carrier_secret, self.mail_secret = keys.people_signer(), keys.carrier_secret, keys.mail_secret
 
     def urls(self, service: str) -> list[str]:
         return [self._platform.url(service)]

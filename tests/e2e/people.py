@@ -13,7 +13,7 @@ from uuid import uuid4
 import aiohttp
 
 from chassis.keys import Role
-from delivery.carriers.signature import sign
+from chassis.signature import sign
 from tests.harness.platform import until
 
 from .stack import Stack, token
@@ -78,6 +78,9 @@ class Customer(Person):
     async def order_once(self, items: Mapping[str, int], key: str = "") -> Answer:
         return await self.once("POST", "sales", "/orders", **_order(items, key))
 
+    async def cancel(self, order_id: str, reason: str | None = None) -> Answer:
+        return await self.ask("POST", "sales", f"/orders/{order_id}/cancellation", json={"reason": reason})
+
     async def orders_in_turn(self, count: int, items: Mapping[str, int], *, spread: float) -> list[Answer]:
         """Evenly over some seconds, whatever happens meanwhile."""
 
@@ -107,6 +110,48 @@ class Customer(Person):
                 return await self.status(order_id) == status
 
             await until(arrived, within)
+
+
+class Visitor(Person):
+    """Nobody yet: with a cart of its own, until it registers or logs in."""
+
+    def __init__(self, stack: Stack, client: aiohttp.ClientSession) -> None:
+        super().__init__(stack, client, "customer", "nobody")
+        self._headers = {}
+
+    async def takes_a_cart(self) -> str:
+        token = str((await self.ask("POST", "sales", "/guest-carts")).body["cart_token"])
+        self._headers = {"X-Cart-Token": token}
+        return token
+
+    async def registers(self, email: str, password: str, name: str) -> Answer:
+        account = {"email": email, "password": password, "name": name}
+        return await self.ask("POST", "sales", "/customers", json=account)
+
+    async def logs_in(self, email: str, password: str, cart_token: str | None = None) -> Answer:
+        answer = await self.ask(
+            "POST", "sales", "/sessions", json={"email": email, "password": password, "cart_token": cart_token}
+        )
+        if answer.status == 200:
+            self._headers = {"Authorization": f"Bearer {answer.body['access_token']}"}
+        return answer
+
+    async def puts_into_the_cart(self, product_id: str, quantity: int, variant_id: str | None = None) -> Answer:
+        item = {"product_id": product_id, "quantity": quantity, "variant_id": variant_id}
+        return await self.ask("POST", "sales", "/cart/items", json=item, headers={"Idempotency-Key": uuid4().hex})
+
+    async def checks_out(self, card_token: str, **more: Any) -> Answer:
+        body = {"card_token": card_token, **more}
+        return await self.ask("POST", "sales", "/checkout", json=body, headers={"Idempotency-Key": uuid4().hex})
+
+    async def order(self, order_id: str) -> Any:
+        return await self.see("sales", f"/orders/{order_id}")
+
+    async def sees(self, order_id: str, status: str) -> None:
+        async def arrived() -> bool:
+            return bool((await self.order(order_id))["status"] == status)
+
+        await until(arrived, _PATIENCE)
 
 
 class Staff(Person):

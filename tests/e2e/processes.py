@@ -10,7 +10,7 @@ from sqlalchemy import URL
 from chassis.db import Database
 from orderflow import fleet
 from orderflow.postgres import own_postgres
-from tests.harness.platform import CARRIER_SECRET, SERVICES, Platform, running
+from tests.harness.platform import CARRIER_SECRET, MAIL_SECRET, SERVICES, Platform, running
 from tests.harness.rabbitmq import RabbitMQ
 
 from .events import send
@@ -21,6 +21,7 @@ class ProcessStack:
     name: ClassVar[str] = "processes"
     parts = SERVICES
     carrier_secret = CARRIER_SECRET
+    mail_secret = MAIL_SECRET
 
     def __init__(self, platform: Platform, postgres: "StoppablePostgres", rabbitmq: RabbitMQ, broker_url: str) -> None:
         self._platform = platform

@@ -21,6 +21,7 @@ class Stack(Protocol):
     name: ClassVar[str]
     people: Signer
     carrier_secret: str
+    mail_secret: str
 
     @property
     def parts(self) -> Sequence[str]:

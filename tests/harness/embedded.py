@@ -43,7 +43,7 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
     written.unlink(missing_ok=True)
     with output.open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 (it takes a moment once, at the start of a test)
-            [ORDERFLOW, "up", "--port-base", str(_port_base()), "--data", str(data), *options],
+            [ORDERFLOW, "up", "--port-base", str(port_base()), "--data", str(data), *options],
             env={name: value for name, value in os.environ.items() if name != "RABBITMQ_URL"},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -63,7 +63,7 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
                 process.kill()
 
 
-def _port_base() -> int:
+def port_base() -> int:
     while True:
         base = free_ports(1)[0]
         if base < 65_000 and _are_free(range(base + 1, base + 5)):

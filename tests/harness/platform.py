@@ -23,8 +23,21 @@ from .ports import free_ports
 SERVICES = ("product", "delivery", "sales")
 ORDERFLOW = Path(sys.executable).parent / "orderflow"
 CARRIER_SECRET = "whsec_dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA=="
+MAIL_SECRET = "a secret that only Sales and the mail share"
 _START_WITHIN = 60.0
 _ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
+
+
+_ON_SALE = """
+    WITH new AS (SELECT $1::text AS id, $2::bigint AS price, $3::bigint AS on_hand), product AS (
+        INSERT INTO products (id, name, price, currency, in_stock) SELECT id, id, price, 'EUR', on_hand > 0 FROM new
+    ), movement AS (
+        INSERT INTO stock_movements (product_id, variant_id, kind, on_hand_change, reserved_change, cause, actor)
+        SELECT id, '00000000-0000-0000-0000-000000000000', 'received', on_hand, 0, gen_random_uuid(), 'test'
+        FROM new WHERE on_hand > 0
+    )
+    INSERT INTO stock (product_id, on_hand) SELECT id, on_hand FROM new
+"""
 
 
 class Replica:
@@ -68,10 +81,12 @@ class Replica:
     def died(self) -> bool:
         return self._process is None or self._process.poll() is not None
 
-    async def forgotten(self, within: float = 30) -> None:
-        """Waits until the process has ended by itself."""
+    async def forgotten(self, within: float = 30) -> int:
+        """Waits until the process has ended by itself; how, as a shell's $? or minus the signal."""
         await until(self.died, within)
+        code = 0 if self._process is None else self._process.wait()
         self._process = None
+        return code
 
     async def ready(self) -> None:
         deadline = time.monotonic() + _START_WITHIN
@@ -146,13 +161,7 @@ class Platform:
 
     async def stock(self, product_id: str, on_hand: int, price: int = 1000) -> None:
         """A product of the test's own."""
-        await self.query(
-            "product",
-            "INSERT INTO products (id, name, price, currency) VALUES ($1, $1, $2, 'EUR')",
-            product_id,
-            price,
-        )
-        await self.query("product", "INSERT INTO stock (product_id, on_hand) VALUES ($1, $2)", product_id, on_hand)
+        await self.query("product", _ON_SALE, product_id, price, on_hand)
 
 
 @asynccontextmanager
@@ -179,6 +188,8 @@ async def running(
             f"{prefix}_TRUSTED_KEYS": jwks,
             f"{prefix}_SIGNING_KEY": own[service][0],
             f"{prefix}_PRODUCT_URL": f"http://127.0.0.1:{ports['product']}",
+            "SALES_ACCOUNTS__LOGIN_KEY": people,
+            "SALES_ACCOUNTS__MAIL_SECRET": MAIL_SECRET,
             "DELIVERY_CARRIER_SECRET": CARRIER_SECRET,
             "DELIVERY_AUTOPILOT": str(autopilot).lower(),
             "DELIVERY_DISPATCH_AFTER": "PT0.2S",

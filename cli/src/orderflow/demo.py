@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 
 from contracts.delivery import ShipmentStatus
-from contracts.sales import OrderStatus, OrderView, Timeline
+from contracts.sales.orders import OrderStatus, OrderView, Timeline
 from contracts.text import to_decimal_string
 
 from .client import Client

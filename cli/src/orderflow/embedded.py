@@ -53,6 +53,7 @@ def settings(name: fleet.Name, keys: Keys, platform: Connection) -> ServiceSetti
         "port": urlsplit(platform.urls[name]).port,
         "role": "all",
         "product_url": platform.urls["product"],
+        "accounts": {"login_key": json.dumps(keys.people), "mail_secret": keys.mail_secret},
         "carrier_secret": keys.carrier_secret,
         "autopilot": not platform.manual,
     }

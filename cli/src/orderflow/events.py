@@ -4,8 +4,7 @@ import asyncio
 import getpass
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -14,19 +13,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-from sqlalchemy.exc import SQLAlchemyError
 
 from chassis import parking
 from chassis.broker import InProcessBroker
-from chassis.db import Database
-from chassis.errors import Refused
 from chassis.parking import ParkedEvent
 from chassis.settings import ServiceSettings
 
-from . import embedded, environment, fleet
-from .failure import Failure, in_short
+from . import databases, embedded, environment, fleet
+from .failure import Failure
 from .folder import Folder
 from .options import DEFAULT_FOLDER, Data
+from .terminal import printable
 
 ServiceName = Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help="Whose: sales, product or delivery.")]
 EventId = Annotated[str, typer.Argument(metavar="EVENT_ID", help="As `list` shows it.")]
@@ -35,7 +32,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     help="List, show, retry and drop the events that a service could not handle.",
-    epilog="The database is the one that SERVICE_DATABASE_URL names, or that of the platform in the data folder.",
+    epilog=databases.WHERE,
 )
 
 
@@ -72,7 +69,7 @@ def show(service: ServiceName, event_id: EventId, data: Data = DEFAULT_FOLDER) -
         "error": event.error,
     }
     for name, value in about.items():
-        typer.echo(f"{name + ':':<14}{_printable(str(value))}")
+        typer.echo(f"{name + ':':<14}{printable(str(value))}")
     typer.echo(_pretty(event.body))
 
 
@@ -86,7 +83,7 @@ def retry(
     """Let the service's reaction handle a parked event now."""
     error = asyncio.run(_retry(service, data, event_id, dry_run))
     if error is not None:
-        raise Failure(f"{'It would fail again' if dry_run else 'It has failed again'}: {_printable(error)}")
+        raise Failure(f"{'It would fail again' if dry_run else 'It has failed again'}: {printable(error)}")
     typer.echo("It would be handled; nothing was changed." if dry_run else "Handled.")
 
 
@@ -100,63 +97,41 @@ def drop(
     """Decide that a parked event is never handled; it stays on record, and so does who decided."""
     event = asyncio.run(_one(service, data, event_id))
     if not yes:
-        typer.confirm(f"Drop {_printable(event.event_type)} {_printable(event_id)} for good?", abort=True)
+        typer.confirm(f"Drop {printable(event.event_type)} {printable(event_id)} for good?", abort=True)
     asyncio.run(_drop(service, data, event_id))
     typer.echo("Dropped.")
 
 
 async def _waiting(service: fleet.Name, data: Path, limit: int) -> Sequence[ParkedEvent]:
-    async with _database(service, data) as database, database.begin() as session:
+    async with databases.reached(service, data) as database, database.begin() as session:
         return await parking.waiting(session, limit)
 
 
 async def _one(service: fleet.Name, data: Path, event_id: str) -> ParkedEvent:
-    async with _database(service, data) as database, database.begin() as session:
+    async with databases.reached(service, data) as database, database.begin() as session:
         event = await parking.find(session, event_id)
     if event is None:
-        raise Failure(f"{service} has parked no event {_printable(event_id)}.")
+        raise Failure(f"{service} has parked no event {printable(event_id)}.")
     return event
 
 
 async def _drop(service: fleet.Name, data: Path, event_id: str) -> None:
-    async with _database(service, data) as database, database.begin() as session:
+    async with databases.reached(service, data) as database, database.begin() as session:
         await parking.drop(session, event_id, f"operator:{getpass.getuser()}", datetime.now(UTC))
 
 
 async def _retry(service: fleet.Name, data: Path, event_id: str, dry_run: bool) -> str | None:
     # What the reaction publishes is in the outbox then: the running service sends it.
     built = fleet.build(service, _settings(service, data), InProcessBroker())
-    async with _closing(built.database):
+    async with databases.closing(built.database):
         return await built.consumer.retry(event_id, dry_run=dry_run)
 
 
 def _settings(service: fleet.Name, data: Path) -> ServiceSettings:
-    if _variable(service) in os.environ:
+    if databases.variable(service) in os.environ:
         return environment.read(fleet.settings_of(service))
     folder = Folder(data)
     return embedded.settings(service, folder.keys(), folder.connection())
-
-
-@asynccontextmanager
-async def _database(service: fleet.Name, data: Path) -> AsyncIterator[Database]:
-    url = os.environ.get(_variable(service)) or Folder(data).connection().database_urls[service]
-    database = Database(fleet.with_driver(url), application_name="orderflow events")
-    async with _closing(database):
-        yield database
-
-
-@asynccontextmanager
-async def _closing(database: Database) -> AsyncIterator[None]:
-    try:
-        yield
-    except (Refused, SQLAlchemyError) as error:
-        raise Failure(in_short(error)) from error
-    finally:
-        await database.close()
-
-
-def _variable(service: fleet.Name) -> str:
-    return f"{service.upper()}_DATABASE_URL"
 
 
 def _table(events: Sequence[ParkedEvent]) -> Table:
@@ -167,8 +142,8 @@ def _table(events: Sequence[ParkedEvent]) -> Table:
         table.add_column(heading, no_wrap=True)
     for event in events:
         again = _span(event.next_attempt_at - now) if event.next_attempt_at else "never"
-        which = Text(f"{_printable(event.event_id)}\n{_printable(event.error)}")
-        kind = Text(_printable(event.event_type))
+        which = Text(f"{printable(event.event_id)}\n{printable(event.error)}")
+        kind = Text(printable(event.event_type))
         table.add_row(which, kind, str(event.attempts), _span(now - event.parked_at), again)
     return table
 
@@ -183,7 +158,7 @@ def _span(time: timedelta) -> str:
 
 def _row(event: ParkedEvent) -> list[str]:
     cells = (event.event_id, event.event_type, str(event.attempts), _time(event.parked_at), _next(event), event.error)
-    return [_printable(cell) for cell in cells]
+    return [printable(cell) for cell in cells]
 
 
 def _next(event: ParkedEvent) -> str:
@@ -198,9 +173,4 @@ def _pretty(body: bytes) -> str:
     try:
         return json.dumps(json.loads(body), indent=2)
     except ValueError:
-        return _printable(body.decode(errors="replace"))
-
-
-def _printable(text: str) -> str:
-    """What came from outside must not command the terminal."""
-    return "".join(char if char.isprintable() else " " for char in text)
+        return printable(body.decode(errors="replace"))

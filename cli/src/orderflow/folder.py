@@ -5,12 +5,12 @@ import json
 import os
 import secrets
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chassis.keys import Signer, new_keypair
 
@@ -21,20 +21,27 @@ PEOPLE = ("customer", "warehouse", "admin")
 M = TypeVar("M", bound=BaseModel)
 
 
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
 class Keys(BaseModel):
     """The private keys of a platform, made once."""
 
     model_config = ConfigDict(frozen=True)
 
     people: dict[str, Any]
+    """What people's tokens are signed with, by Sales at log-in and by `orderflow token`."""
     services: dict[str, dict[str, Any]]
     carrier_secret: str
+    mail_secret: str = Field(default_factory=_new_secret)
+    """Folders from before there was one get theirs from `Folder.keys`."""
 
     @property
     def trusted(self) -> str:
         """The public halves, as what every service believes."""
         private = [self.people, *self.services.values()]
-        return json.dumps({"keys": [{name: value for name, value in jwk.items() if name != "d"} for jwk in private]})
+        return json.dumps({"keys": [public_half(jwk) for jwk in private]})
 
     def people_signer(self) -> Signer:
         return Signer(json.dumps(self.people))
@@ -48,6 +55,7 @@ class Connection(BaseModel):
     urls: dict[str, str]
     tokens: dict[str, str]
     carrier_secret: str
+    mail_secret: str
     database_urls: dict[str, str]
     manual: bool = False
 
@@ -84,14 +92,14 @@ class Folder:
             ) from error
 
     def keys(self, services: Sequence[str] = ()) -> Keys:
-        """Those of these services are made if they are missing."""
+        """Those of these services are made if they are missing, and so is what an older folder does not have."""
         keys = self._read(self._keys, Keys)
         if keys is None and not services:
             raise Failure(f"There are no keys in {self.path}: `orderflow up` makes them when it starts there.")
-        if keys is None or not set(services) <= keys.services.keys():
+        if keys is None or (services and not _has_all(keys, services)):
             new = new_keys(services)
             keys = keys.model_copy(update={"services": new.services | keys.services}) if keys else new
-            _write_private(self._keys, keys)
+            write_private(self._keys, _json(keys))
         return keys
 
     def connection(self) -> Connection:
@@ -103,7 +111,7 @@ class Folder:
         return connection
 
     def announce(self, connection: Connection) -> None:
-        _write_private(self._connection, connection)
+        write_private(self._connection, _json(connection))
 
     def forget_connection(self) -> None:
         self._connection.unlink(missing_ok=True)
@@ -119,25 +127,38 @@ class Folder:
             raise Failure(f"{path} is damaged. Move it away and start again: {error.error_count()} errors.") from error
 
 
+def _has_all(keys: Keys, services: Iterable[str]) -> bool:
+    return set(services) <= keys.services.keys() and "mail_secret" in keys.model_fields_set
+
+
 def new_keys(services: Iterable[str]) -> Keys:
     return Keys(
-        people=_new_key("people", PEOPLE),
-        services={name: _new_key(name, ["service"]) for name in services},
+        people=new_key("people", PEOPLE),
+        services={name: new_key(name, ["service"]) for name in services},
         carrier_secret="whsec_" + b64encode(secrets.token_bytes(32)).decode(),
+        mail_secret=_new_secret(),
     )
 
 
-def _new_key(kid: str, roles: Sequence[str]) -> dict[str, Any]:
+def new_key(kid: str, roles: Sequence[str]) -> dict[str, Any]:
     private: dict[str, Any] = json.loads(new_keypair(kid, roles)[0])
     return private
 
 
-def _write_private(path: Path, content: BaseModel) -> None:
+def public_half(jwk: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in jwk.items() if name != "d"}
+
+
+def _json(content: BaseModel) -> str:
+    return content.model_dump_json(indent=2) + "\n"
+
+
+def write_private(path: Path, content: str) -> None:
     """Whole or not at all, and for nobody else's eyes."""
     new = path.with_name(path.name + ".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(content.model_dump_json(indent=2) + "\n")
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

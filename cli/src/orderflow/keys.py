@@ -27,8 +27,8 @@ Demo = Annotated[
 def keys(file: File = None, demo: Demo = False) -> None:
     """Make the keys and passwords of a new platform, as an environment file.
 
-    A service needs the lines that begin with its name; ORDERFLOW_SIGNING_KEY signs people's tokens. The passwords are
-    for Docker Compose, which reads all of it as `.env`.
+    A service needs the lines that begin with its name. The passwords are for Docker Compose, which reads all of it as
+    `.env`.
     """
     lines = "".join(f"{line}\n" for line in _environment(new_keys(fleet.NAMES), demo=demo))
     if file is None:
@@ -47,8 +47,9 @@ def _environment(made: Keys, *, demo: bool) -> Iterator[str]:
         yield f"{name.upper()}_SIGNING_KEY='{json.dumps(key)}'"
         yield f"{name.upper()}_DATABASE_PASSWORD={_password()}"
         yield f"{name.upper()}_RABBITMQ_PASSWORD={_password()}"
+    yield f"SALES_ACCOUNTS__LOGIN_KEY='{json.dumps(made.people)}'"
+    yield f"SALES_ACCOUNTS__MAIL_SECRET={made.mail_secret}"
     yield f"DELIVERY_CARRIER_SECRET='{made.carrier_secret}'"
-    yield f"ORDERFLOW_SIGNING_KEY='{json.dumps(made.people)}'"
     yield f"POSTGRES_PASSWORD={_password()}"
     if demo:
         yield "COMPOSE_PROFILES=demo"

@@ -9,7 +9,7 @@ from typer.main import get_command
 
 from .failure import Failure
 
-COMMANDS = ("up", "demo", "token", "events", "keys", "seed", "serve")
+COMMANDS = ("up", "demo", "token", "events", "check", "keys", "rotate", "seed", "catalogue", "serve")
 
 
 class _Commands(TyperGroup):

@@ -10,7 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from contracts.sales import OrderStatus, OrderView, Timeline, TimelineEntry
+from contracts.sales.orders import OrderStatus, OrderView, Timeline, TimelineEntry
 
 _COLOURS = {OrderStatus.SHIPPED: "cyan", OrderStatus.DELIVERED: "green", OrderStatus.CANCELLED: "red"}
 

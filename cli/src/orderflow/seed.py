@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chassis.db import Database
 from chassis.errors import Unavailable
 
-from . import fleet
+from . import databases, fleet
 from .failure import USAGE, Failure, in_short
 
 app = typer.Typer(add_completion=False)
@@ -24,7 +24,7 @@ def seed(
 
     It is the one that SERVICE_DATABASE_URL names, and the service has run on it before.
     """
-    variable = f"{service.upper()}_DATABASE_URL"
+    variable = databases.variable(service)
     url = os.environ.get(variable)
     if url is None:
         raise Failure(f"{variable} is missing.", USAGE)

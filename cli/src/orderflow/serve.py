@@ -55,7 +55,8 @@ async def _run(
         await _prepare(service)
         if metrics_port is not None:
             _expose_metrics(service, settings.host, metrics_port)
-        await serve([Site(service.app(), settings.host, settings.port)], ending.begun)
+        site = Site(service.app(), settings.host, settings.port, settings.trusted_proxies)
+        await serve([site], ending.begun)
         ending.was_in_order()
     except NotStarted as error:
         raise Failure(str(error)) from error

@@ -17,6 +17,7 @@ Person = Literal["customer", "warehouse", "admin"]
 
 DEMO_CUSTOMER: Final = "customer_demo"
 """The customer that Sales' seed makes."""
+_LOGIN_KEY: Final = "SALES_ACCOUNTS__LOGIN_KEY"
 
 app = typer.Typer(add_completion=False)
 
@@ -29,7 +30,8 @@ Lives = Annotated[str, typer.Option(metavar="TIME", help="How long it is valid: 
 def token(role: Role, subject: Subject = None, lives: Lives = "12h", data: Data = DEFAULT_FOLDER) -> None:
     """Print an access token.
 
-    It is signed with ORDERFLOW_SIGNING_KEY (a JWK), or else with the key of the platform in the data folder.
+    It is signed with SALES_ACCOUNTS__LOGIN_KEY (a JWK), as Sales does at log-in, or else with the key of the platform
+    in the data folder.
     """
     life = span(lives)
     typer.echo(person_token(_signer(data), role, life, subject))
@@ -40,10 +42,10 @@ def person_token(signer: Signer, role: Person, lives: timedelta, subject: str | 
 
 
 def _signer(data: Path) -> Signer:
-    given = os.environ.get("ORDERFLOW_SIGNING_KEY")
+    given = os.environ.get(_LOGIN_KEY)
     if given is None:
         return Folder(data).keys().people_signer()
     try:
         return Signer(given)
     except Exception as error:
-        raise Failure("ORDERFLOW_SIGNING_KEY is not a private Ed25519 key as a JWK.", USAGE) from error
+        raise Failure(f"{_LOGIN_KEY} is not a private Ed25519 key as a JWK.", USAGE) from error

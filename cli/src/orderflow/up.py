@@ -106,6 +106,7 @@ def _describe(wanted: Wanted, addresses: dict[str, str], server: URL, keys: Keys
         urls=addresses,
         tokens={role: person_token(signer, role, _TOKENS_LIVE) for role in get_args(Person)},
         carrier_secret=keys.carrier_secret,
+        mail_secret=keys.mail_secret,
         database_urls=embedded.database_urls(server),
         manual=wanted.manual,
     )
