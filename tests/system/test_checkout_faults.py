@@ -37,7 +37,7 @@ QUICK = {
 
 @dataclass(frozen=True)
 class Case:
-    """`before` are points at which something fails first, so that the work goes on in the way that leads to this one."""
+    """`before` are points at which something fails first, so that the work goes on the way that leads here."""
 
     comes_about: bool
     """Whether there is an order though the customer never asks again."""

@@ -13,6 +13,7 @@ from chassis.db import Database
 from chassis.failpoints import FailpointHit, arm, disarm
 from chassis.ids import uuid7
 from contracts.product.inventory import ReturnedStock
+from product.inventory.commands import reserve
 from product.inventory.returning import take_back
 from services.product.tests.factories import (
     Shelf,
@@ -23,6 +24,7 @@ from services.product.tests.factories import (
     item,
     published,
     put_on_sale,
+    reservation,
     shelf,
 )
 from services.product.tests.factories_warehouse import ledger, movements
@@ -238,6 +240,21 @@ async def test_of_two_with_other_goods_at_once_one_is_refused(replicas: Replicas
 
     assert (await other).status_code == 409
     assert (await shelf(database, "bowl")).on_hand == 10
+
+
+async def test_what_is_being_held_just_now_is_not_told_to_be_there(
+    client: httpx.AsyncClient, database: Database
+) -> None:
+    await put_on_sale(database, "mug", 10)
+
+    async with database.begin() as session:
+        await reserve(session, [reservation(("mug", 8))], ["test"])
+        returning = asyncio.create_task(back(client, line("mug", 2)))
+        await someone_waits_for_a_lock(database)
+
+    assert (await returning).status_code == 200
+    assert [told["available"] for told in await restocked(database)] == [4]
+    assert await broken_laws(database) == []
 
 
 async def test_returns_that_name_the_same_goods_in_different_orders_do_not_lock_each_other_out(
