@@ -84,8 +84,12 @@ UNDER_WAY = {
         "sales": """
         UPDATE payments SET state = 'REFUND_DUE', refunded = 0, kept = captured, refunding = captured
         WHERE id = '{paid_cancelled_payment}';
-        UPDATE payment_operations SET state = 'manual', reference = NULL
+        UPDATE payment_operations SET state = 'refused', reference = NULL
         WHERE payment_id = '{paid_cancelled_payment}' AND kind = 'refund';
+        INSERT INTO payment_operations (id, payment_id, kind, cause, number, amount, state, tries, asked_by, created_at,
+            updated_at)
+        SELECT gen_random_uuid(), payment_id, kind, cause, 2, amount, 'manual', 0, asked_by, now(), now()
+        FROM payment_operations WHERE payment_id = '{paid_cancelled_payment}' AND kind = 'refund';
         UPDATE sandbox_operations SET state = 'refused', reason = 'rejected'
         WHERE payment_id = '{paid_cancelled_payment}' AND kind = 'refund';
         """
@@ -116,6 +120,9 @@ UNDER_WAY = {
         "delivery": "DELETE FROM outbox; DELETE FROM inbox;",
         "product": "DELETE FROM outbox;",
     },
+    "news that were sent hours after they were made": dict.fromkeys(
+        ("sales", "product", "delivery"), "UPDATE outbox SET sent_at = sent_at + interval '3 hours'"
+    ),
     "news that came long ago": {
         "delivery": "INSERT INTO inbox (event_id, event_type) VALUES "
         "('01890a5d-ac96-774b-bcce-b302099a8057', 'order.created')",

@@ -12,8 +12,9 @@ from sales.orders.model import NEXT
 from tests.harness.postgres import PostgresServer
 
 from .factories import called
-from .offences import HOLDS, ORDERS, SHIPMENTS, STOCK, Offence
+from .offences import HOLDS, ORDERS, STOCK, Offence
 from .offences_of_money import EVENTFUL, MONEY, PEOPLE
+from .offences_of_parcels import SHIPMENTS
 from .trade import Trade
 
 OFFENCES = [*STOCK, *HOLDS, *ORDERS, *SHIPMENTS, *MONEY, *EVENTFUL, *PEOPLE]

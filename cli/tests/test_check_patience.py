@@ -127,6 +127,26 @@ async def test_a_walk_in_small_pages_finds_the_same(traded: Trade, postgres_serv
     assert seen[0][1]["sales.orders"] == 9
 
 
+async def test_an_order_that_came_long_after_its_hold_is_found_all_the_same(
+    traded: Trade, postgres_server: PostgresServer
+) -> None:
+    old, hold = "01890a5d-ac96-774b-bcce-b302099a8057", traded.ids["placed_hold"]
+    scripts = {
+        "product": f"UPDATE reservations SET id = '{old}' WHERE id = '{hold}';"
+        f"UPDATE reservation_lines SET reservation_id = '{old}' WHERE reservation_id = '{hold}'",
+        "sales": f"UPDATE orders SET reservation_id = '{old}' WHERE reservation_id = '{hold}';"
+        f"UPDATE attempts SET id = '{old}' WHERE id = '{hold}'",
+        "delivery": f"UPDATE shipments SET reservation_id = '{old}' WHERE reservation_id = '{hold}'",
+    }
+    async with traded.copied(postgres_server, scripts) as copy:
+        for service, script in scripts.items():
+            await copy.run(service, script)
+        async with Books.opened(cast("dict[fleet.Name, str]", copy.urls)) as books:
+            findings = await Inspection(books, timedelta(0), page=1).run(LAWS)
+
+    assert findings.offences == []
+
+
 async def test_a_law_that_is_broken_too_often_is_not_looked_at_further(
     traded: Trade, postgres_server: PostgresServer
 ) -> None:

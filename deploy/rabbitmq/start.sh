@@ -23,7 +23,7 @@ cat >/etc/rabbitmq/definitions.json <<JSON
   "vhosts": [{"name": "/"}],
   "users": [$(user sales), $(user product), $(user delivery)],
   "permissions": [
-    $(may_read sales '^(sales\\..*|delivery\\.events)$'),
+    $(may_read sales '^(sales\\..*|(delivery|product)\\.events)$'),
     $(may_read product '^product\\..*$'),
     $(may_read delivery '^(delivery\\..*|sales\\.events)$')
   ],

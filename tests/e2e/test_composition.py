@@ -42,6 +42,16 @@ async def test_a_service_has_no_rights_and_no_tools(composed: ComposeStack, serv
     assert composed.run(service, "sh", "-c", "touch /opt/orderflow/x 2>&1 || true").strip().endswith("system")
 
 
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_command_offers_what_can_be_done_where_only_one_service_is(
+    composed: ComposeStack, service: str
+) -> None:
+    offered = composed.run(service, "orderflow", "--help")
+
+    assert "serve" in offered
+    assert ("catalogue" in offered) == (service == "product")
+
+
 async def test_only_the_apis_are_published_and_only_on_this_machine(composed: ComposeStack) -> None:
     published = {}
     for container in _running(composed):

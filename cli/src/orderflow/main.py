@@ -1,7 +1,8 @@
 """The table of commands; what each does is its own module's, which is loaded when it is asked for."""
 
 from importlib import import_module
-from typing import Any
+from importlib.util import find_spec
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -9,6 +10,8 @@ from typer.main import get_command
 
 from .failure import Failure
 
+_NEEDS: Final = {"catalogue": "product"}
+"""What is a service's own can be done where that is installed; an image has one service only."""
 COMMANDS = ("up", "demo", "token", "events", "check", "keys", "rotate", "seed", "catalogue", "serve")
 
 
@@ -16,10 +19,10 @@ class _Commands(TyperGroup):
     """Getting a token must not wait until all services are imported."""
 
     def list_commands(self, _: Any) -> list[str]:
-        return list(COMMANDS)
+        return [name for name in COMMANDS if _is_here(name)]
 
     def get_command(self, _: Any, name: str) -> Any:
-        if name not in COMMANDS:
+        if name not in COMMANDS or not _is_here(name):
             return None
         command = get_command(import_module(f"orderflow.{name}").app)
         command.name = name
@@ -31,6 +34,10 @@ class _Commands(TyperGroup):
         except Failure as failure:
             typer.echo(f"orderflow: {failure}", err=True)
             raise typer.Exit(failure.exit_code) from None
+
+
+def _is_here(name: str) -> bool:
+    return name not in _NEEDS or find_spec(_NEEDS[name]) is not None
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
