@@ -16,12 +16,13 @@ ARG SERVICE
 COPY libs libs
 COPY cli cli
 COPY services/${SERVICE} services/${SERVICE}
-# What this service alone needs goes beside it, so that all services share one layer of libraries.
+# What this service alone needs goes beside it, so that all services share one layer of libraries. Without `--upgrade`
+# our command would be left out where one of those brings a `bin` of its own.
 RUN python needed.py ${SERVICE} <requirements.lock >own.txt \
  && pip wheel --quiet --no-deps --no-build-isolation --wheel-dir wheels ./libs/* ./services/${SERVICE} ./cli \
  && pip --python /opt/libraries install --quiet --no-cache-dir --no-deps --only-binary :all: --require-hashes \
       --target /opt/orderflow --requirement own.txt \
- && pip --python /opt/libraries install --quiet --no-cache-dir --no-deps --no-index --target /opt/orderflow wheels/*
+ && pip --python /opt/libraries install --quiet --no-cache-dir --no-deps --no-index --upgrade --target /opt/orderflow wheels/*
 COPY deploy/healthcheck.py /opt/orderflow/
 
 FROM python:3.11-slim

@@ -4,18 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from chassis.ids import uuid7
-
-STRAY = uuid7()
-"""An id that nothing has yet."""
-
 
 @dataclass(frozen=True)
 class Offence:
     law: str
     service: str
     script: str
-    """`{paid}` is the id of that order, `{paid_hold}` of its reservation; see `trade`."""
+    """`{paid}` is the id of that order, `{paid_hold}` of its reservation, `{stray}` nobody's; see `trade`."""
     by: str
     """The id that is to be told."""
     stands: str = ""
@@ -26,7 +21,6 @@ class Offence:
     """Laws that cannot hold then either."""
 
     def filled(self, ids: Mapping[str, str]) -> "Offence":
-        ids = {**ids, "stray": str(STRAY)}
         elsewhere = {service: script.format(**ids) for service, script in self.elsewhere.items()}
         return replace(self, script=self.script.format(**ids), by=self.by.format(**ids), elsewhere=elsewhere)
 

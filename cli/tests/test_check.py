@@ -14,7 +14,7 @@ from tests.harness.platform import until
 from tests.harness.postgres import PostgresServer
 
 from .factories import called, ran
-from .offences import STRAY, an_attempt
+from .offences import an_attempt
 from .trade import Copy, Shop, Trade
 
 _PARKED = "INSERT INTO parked_events (event_id, event_type, body, error, attempts) VALUES ('e\x1b[2J', 't', '', 'w', 1)"
@@ -141,8 +141,7 @@ UNDER_WAY = {
 async def test_what_is_under_way_or_may_be_is_no_offence(
     traded: Trade, postgres_server: PostgresServer, what: str
 ) -> None:
-    ids = {**traded.ids, "stray": str(STRAY)}
-    scripts = {service: script.format(**ids) for service, script in UNDER_WAY[what].items()}
+    scripts = {service: script.format(**traded.ids) for service, script in UNDER_WAY[what].items()}
     async with traded.copied(postgres_server, scripts) as copy:
         for service, script in scripts.items():
             await copy.run(service, script)

@@ -11,6 +11,7 @@ from unittest import mock
 import aiohttp
 import asyncpg
 
+from chassis.ids import uuid7
 from orderflow import fleet
 from tests.harness.embedded import Embedded, embedded
 from tests.harness.platform import until
@@ -168,7 +169,8 @@ class Shop:
         books = Copy(self._platform.connection["database_urls"])
         holds = {str(row["id"]): str(row["hold"]) for row in await books.rows("sales", _HOLDS)}
         parcels = {str(row["order_id"]): str(row["id"]) for row in await books.rows("delivery", _SHIPMENTS)}
-        ids = dict(orders)
+        # As young as the orders: where something belongs is looked for by when it was made.
+        ids = {**orders, "stray": str(uuid7())}
         for name, order_id in orders.items():
             if order_id in holds:
                 ids[f"{name}_hold"] = ids[f"{name}_payment"] = holds[order_id]
