@@ -49,7 +49,7 @@ async def test_the_command_offers_what_can_be_done_where_only_one_service_is(
     offered = composed.run(service, "orderflow", "--help")
 
     assert "serve" in offered
-    assert ("catalogue" in offered) == (service == "product")
+    assert ("Import the catalogue" in offered) == (service == "product")
 
 
 async def test_only_the_apis_are_published_and_only_on_this_machine(composed: ComposeStack) -> None:
