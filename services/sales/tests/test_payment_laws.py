@@ -86,7 +86,7 @@ async def test_the_books_are_the_gateway_s_and_add_up(
 
 
 async def _act(till: Till, action: str, attempt: UUID, card: str, more: Any) -> None:
-    todo: dict[str, Callable[[], Awaitable[object]]] = {
+    ways: dict[str, Callable[[], Awaitable[object]]] = {
         "authorise": lambda: till.authorise(card, payment_id=attempt),
         "order": lambda: till.order(attempt),
         "capture": lambda: till.payments.capture(attempt, "admin", more),
@@ -97,7 +97,7 @@ async def _act(till: Till, action: str, attempt: UUID, card: str, more: Any) -> 
         "report": lambda: _report(till, attempt, more),
         "by hand": lambda: _by_hand(till, attempt, more),
     }
-    await todo[action]()
+    await ways[action]()
 
 
 async def _by_hand(till: Till, attempt: UUID, kind: str) -> None:
