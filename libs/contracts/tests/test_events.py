@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from contracts.delivery import OrderStatusUpdated
+from contracts.delivery.shipments import OrderStatusUpdated
 from contracts.envelope import Envelope
 from contracts.errors import CODES
 from contracts.events import EVENTS

@@ -1,6 +1,7 @@
 """All events there are, by the type under which they travel."""
 
-from .delivery import OrderStatusUpdated
+from .delivery.carriers import UnmatchedTracking
+from .delivery.shipments import OrderStatusUpdated, ShipmentUpdated
 from .envelope import Event
 from .product.catalog import CategoryCreated, ProductCreated, ProductDeactivated, ProductUpdated
 from .product.inventory import (
@@ -12,9 +13,16 @@ from .product.inventory import (
 )
 from .sales.carts import CartCleared, CartQuantityUpdated, ItemAddedToCart, ItemRemovedFromCart
 from .sales.customers import CustomerRegistered, PasswordResetRequested, VerificationRequested
-from .sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderDelivered, OrderShipped
+from .sales.orders import (
+    OrderCancelled,
+    OrderConfirmed,
+    OrderCreated,
+    OrderDelivered,
+    OrderParcelShipped,
+    OrderShipped,
+)
 from .sales.payments import CaptureFailed, RefundDelayed
-from .sales.profile import CustomerErased
+from .sales.profile import CustomerChanged, CustomerErased
 from .sales.returns import ReturnReceived, ReturnRefunded, ReturnRejected, ReturnRequested
 
 EVENTS: dict[str, type[Event]] = {
@@ -23,6 +31,7 @@ EVENTS: dict[str, type[Event]] = {
         CustomerRegistered,
         VerificationRequested,
         PasswordResetRequested,
+        CustomerChanged,
         CustomerErased,
         ItemAddedToCart,
         CartQuantityUpdated,
@@ -32,6 +41,7 @@ EVENTS: dict[str, type[Event]] = {
         OrderConfirmed,
         OrderCancelled,
         OrderShipped,
+        OrderParcelShipped,
         OrderDelivered,
         ReturnRequested,
         ReturnReceived,
@@ -40,6 +50,8 @@ EVENTS: dict[str, type[Event]] = {
         CaptureFailed,
         RefundDelayed,
         OrderStatusUpdated,
+        ShipmentUpdated,
+        UnmatchedTracking,
         CategoryCreated,
         ProductCreated,
         ProductUpdated,

@@ -221,9 +221,11 @@ class InventoryRestocked(ProductEvent):
 
     event_type = "inventory.restocked"
     domain_name = "InventoryRestocked"
+    heard_by = frozenset({"notification"})
 
     product_id: str
     variant_id: UUID | None = None
+    name: str | None = None
     quantity: int
     available: int
 
@@ -236,6 +238,7 @@ class OutOfStock(ProductEvent):
 
     event_type = "inventory.out_of_stock"
     domain_name = "OutOfStock"
+    heard_by = frozenset({"notification"})
 
     product_id: str
     variant_id: UUID | None = None

@@ -116,6 +116,8 @@ class SessionView(View):
 class MailedToken(SalesEvent):
     """A mail with a token is due: `contracts.mail_tokens` makes it of `token_id`, for whoever shares the secret."""
 
+    heard_by = frozenset({"notification"})
+
     customer_id: Text
     email: Text
     name: Text

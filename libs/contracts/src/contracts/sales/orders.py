@@ -62,6 +62,7 @@ class OrderView(View):
     note: str | None = None
     tracking_number: str | None = None
     carrier: str | None = None
+    tracking_url: str | None = None
     created_at: datetime
     updated_at: datetime
     shipped_at: datetime | None = None
@@ -101,9 +102,48 @@ class Timeline(View):
     entries: list[TimelineEntry]
 
 
+class ParcelItem(View):
+    product_id: str
+    variant_id: UUID | None = None
+    name: str | None = None
+    quantity: int
+
+
+class ParcelStatus(StrEnum):
+    """A parcel as its customer sees it."""
+
+    PREPARING = "PREPARING"
+    SHIPPED = "SHIPPED"
+    DELIVERED = "DELIVERED"
+    LOST = "LOST"
+    RETURNED = "RETURNED"
+    STOPPED = "STOPPED"
+
+
+class ParcelTracking(View):
+    number: int
+    status: ParcelStatus
+    items: list[ParcelItem]
+    carrier: str | None = None
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    shipped_at: datetime | None = None
+    delivered_at: datetime | None = None
+    delivery_location: str | None = None
+
+
+class OrderTracking(View):
+    """Where each of the order's parcels is, as far as Sales has heard."""
+
+    order_id: UUID
+    status: OrderStatus
+    parcels: list[ParcelTracking]
+
+
 class OrderedItem(View):
     product_id: str
     variant_id: UUID | None = None
+    name: str | None = None
     quantity: int
     unit_price: Money
 
@@ -117,13 +157,14 @@ class OrderCreated(SalesEvent):
 
     event_type = "order.created"
     domain_name = "OrderPlaced"
-    heard_by = frozenset({"delivery"})
+    heard_by = frozenset({"delivery", "notification"})
 
     order_id: UUID
     reservation_id: UUID
     customer_id: str
     status: OrderStatus
     items: list[OrderedItem]
+    shipping_cost: Money | None = None
     total: Money
     currency: Currency
     shipping_address: ShippingAddress
@@ -135,7 +176,7 @@ class OrderConfirmed(SalesEvent):
 
     event_type = "order.confirmed"
     domain_name = "OrderConfirmed"
-    heard_by = frozenset({"delivery"})
+    heard_by = frozenset({"delivery", "notification"})
 
     order_id: UUID
     customer_id: str
@@ -149,7 +190,7 @@ class OrderCancelled(SalesEvent):
 
     event_type = "order.cancelled"
     domain_name = "OrderCancelled"
-    heard_by = frozenset({"delivery"})
+    heard_by = frozenset({"delivery", "notification"})
 
     order_id: UUID
     customer_id: str
@@ -158,15 +199,34 @@ class OrderCancelled(SalesEvent):
 
 
 class OrderShipped(SalesEvent):
-    """The parcel is with the carrier and the order says so. The customer has not got it yet."""
+    """The parcel, or the first of several, is with the carrier, and the order says so. Nobody has got it yet."""
 
     event_type = "order.shipped"
     domain_name = "OrderShipped"
+    heard_by = frozenset({"notification"})
 
     order_id: UUID
     customer_id: str
     tracking_number: str | None = None
     carrier: str | None = None
+    tracking_url: str | None = None
+    shipped_at: datetime
+
+
+class OrderParcelShipped(SalesEvent):
+    """A further parcel of an order that is SHIPPED already is with the carrier, too."""
+
+    event_type = "order.parcel_shipped"
+    domain_name = "OrderParcelShipped"
+    heard_by = frozenset({"notification"})
+
+    order_id: UUID
+    customer_id: str
+    shipment_id: UUID
+    items: list[ParcelItem]
+    tracking_number: str | None = None
+    carrier: str | None = None
+    tracking_url: str | None = None
     shipped_at: datetime
 
 
@@ -175,6 +235,7 @@ class OrderDelivered(SalesEvent):
 
     event_type = "order.delivered"
     domain_name = "OrderDelivered"
+    heard_by = frozenset({"notification"})
 
     order_id: UUID
     customer_id: str

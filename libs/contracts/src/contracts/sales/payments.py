@@ -111,6 +111,7 @@ class CaptureFailed(SalesEvent):
 
     event_type = "payment.capture_failed"
     domain_name = "CaptureFailed"
+    heard_by = frozenset({"notification"})
 
     payment_id: UUID
     order_id: UUID | None = None
@@ -126,6 +127,7 @@ class RefundDelayed(SalesEvent):
 
     event_type = "payment.refund_delayed"
     domain_name = "RefundDelayed"
+    heard_by = frozenset({"notification"})
 
     payment_id: UUID
     order_id: UUID | None = None

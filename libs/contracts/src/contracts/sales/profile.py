@@ -59,10 +59,25 @@ class EraseCustomer(Body):
     reason: Line
 
 
+class CustomerChanged(SalesEvent):
+    """The customer goes by this name now, and wants mails in this language, at this address where it is said."""
+
+    event_type = "customer.changed"
+    domain_name = "CustomerChanged"
+    heard_by = frozenset({"notification"})
+
+    customer_id: Text
+    name: Text
+    language: Language
+    email: Text | None = None
+    """Told where it may not have been heard of."""
+
+
 class CustomerErased(SalesEvent):
     """The customer is forgotten here; copies elsewhere are still to be. Orders stay, with where they went."""
 
     event_type = "customer.erased"
     domain_name = "CustomerErased"
+    heard_by = frozenset({"notification"})
 
     customer_id: Text

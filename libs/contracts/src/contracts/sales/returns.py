@@ -127,6 +127,7 @@ class ReturnRequested(SalesEvent):
 
     event_type = "order.return_requested"
     domain_name = "ReturnRequested"
+    heard_by = frozenset({"notification"})
 
     return_id: UUID
     order_id: UUID
@@ -140,6 +141,7 @@ class ReturnReceived(SalesEvent):
 
     event_type = "order.return_received"
     domain_name = "ReturnReceived"
+    heard_by = frozenset({"notification"})
 
     return_id: UUID
     order_id: UUID
@@ -153,6 +155,7 @@ class ReturnRefunded(SalesEvent):
 
     event_type = "order.return_refunded"
     domain_name = "ReturnRefunded"
+    heard_by = frozenset({"notification"})
 
     return_id: UUID
     order_id: UUID
@@ -168,6 +171,7 @@ class ReturnRejected(SalesEvent):
 
     event_type = "order.return_rejected"
     domain_name = "ReturnRejected"
+    heard_by = frozenset({"notification"})
 
     return_id: UUID
     order_id: UUID

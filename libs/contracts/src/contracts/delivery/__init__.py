@@ -1,0 +1,1 @@
+"""What others see of Delivery: shipments, carriers, and the work of the warehouse."""

@@ -1,0 +1,1 @@
+"""What others see of Notification: mails, and what customers want to be told."""
