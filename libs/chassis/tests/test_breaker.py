@@ -141,3 +141,22 @@ def test_those_under_way_when_it_opened_do_not_lengthen_the_pause(breaker: Break
 
     clock.now += 1
     assert is_let_through(breaker)
+
+
+def test_it_says_how_long_it_lets_nobody_through(clock: Clock) -> None:
+    breaker = Breaker("mail", longest=60, clock=clock)
+    assert breaker.wait == 0
+
+    for _ in range(5):
+        fail(breaker)
+    assert 0.8 <= breaker.wait <= 1
+    for _ in range(10):
+        clock.now += breaker.wait
+        assert breaker.wait == 0
+        fail(breaker)
+
+    assert 48 <= breaker.wait <= 60
+    clock.now += 60
+    with breaker.watch():
+        assert breaker.wait > 0
+    assert breaker.wait == 0

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 
 from sqlalchemy import text
 
-from chassis.db import Database
+from chassis.db import Database, wakes
 from chassis.engine import DatabaseAway
 from chassis.jobs import Clock, Job
 from chassis.telemetry import Telemetry
@@ -214,3 +214,39 @@ async def test_no_job_holds_a_lock_when_it_is_done(database: Database) -> None:
     async with database.begin() as session:
         locks = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'")
         assert await session.scalar(locks) == 0
+
+
+async def test_a_job_that_is_woken_does_not_wait_for_the_clock(database: Database) -> None:
+    work = Work()
+    woken = database.woken("work")
+    job = Job("work", every=HOURLY, run=work, everywhere=True, woken_by=woken)
+
+    async with ticking(clock(database, job)):
+        await until(lambda: work.ended == 1)
+        woken.set()
+        await until(lambda: work.ended == 2)
+        work.open.clear()
+        woken.set()
+        await until(lambda: work.runs == 3)
+        # What comes while it runs is not lost.
+        woken.set()
+        work.open.set()
+        await until(lambda: work.ended == 4)
+
+
+async def test_a_commit_wakes_whoever_waits_for_what_it_has_written(database: Database, replica: Database) -> None:
+    async with database.begin() as session:
+        wakes(session, "letters")
+        assert not database.woken("letters").is_set()
+    with suppress(ZeroDivisionError):
+        await _failing(database)
+
+    assert database.woken("letters").is_set()
+    assert not database.woken("parcels").is_set()
+    assert not replica.woken("letters").is_set()
+
+
+async def _failing(database: Database) -> None:
+    async with database.begin() as session:
+        wakes(session, "parcels")
+        raise ZeroDivisionError

@@ -63,14 +63,14 @@ async def test_all_are_served_until_it_is_over_and_what_runs_is_finished() -> No
         started.set()
 
     serving = asyncio.create_task(serve([app.site for app in apps], stop, when_started))
-    await asyncio.wait_for(started.wait(), 5)
+    await asyncio.wait_for(started.wait(), 30)
     async with httpx.AsyncClient() as client:
         assert [(await client.get(url(app))).json() for app in apps] == ["here", "here"]
         asked = asyncio.create_task(client.get(url(apps[0]), params={"seconds": 0.5}))
         await asyncio.sleep(0.1)
         stop.set()
         assert (await asked).json() == "here"
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 30)
 
     assert [app.life for app in apps] == [["started", "stopped"]] * 2
     assert all(is_free(app.site.port) for app in apps)
@@ -92,7 +92,7 @@ async def test_when_one_does_not_start_the_others_end_and_it_is_said() -> None:
     apps = [Application(good), Application(bad, fails=True, seconds=0.2)]
 
     with pytest.raises(NotStarted):
-        await asyncio.wait_for(serve([app.site for app in apps], asyncio.Event()), 5)
+        await asyncio.wait_for(serve([app.site for app in apps], asyncio.Event()), 30)
 
     assert apps[0].life == ["started", "stopped"]
     assert is_free(good)
@@ -109,7 +109,7 @@ async def test_being_stopped_while_starting_ends_in_good_order_and_announces_not
     serving = asyncio.create_task(serve([app.site], stop, never))
     await asyncio.sleep(0.1)
     stop.set()
-    await asyncio.wait_for(serving, 5)
+    await asyncio.wait_for(serving, 30)
 
     assert app.life == ["started", "stopped"]
 
@@ -122,6 +122,6 @@ async def test_what_fails_when_all_have_started_ends_them() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await asyncio.wait_for(serve([app.site], asyncio.Event(), fail), 5)
+        await asyncio.wait_for(serve([app.site], asyncio.Event(), fail), 30)
 
     assert app.life == ["started", "stopped"]

@@ -18,11 +18,12 @@ class Unreached(Away):
 
 
 class Breaker:
-    """Opens after five attempts in a row without an answer; then lets one through at a time, after 1 to 5 seconds."""
+    """Opens after five attempts in a row without an answer; then lets one through at a time, after 1 to `longest` s."""
 
-    def __init__(self, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, *, longest: float = _LONGEST, clock: Callable[[], float] = time.monotonic) -> None:
         self._name = name
         self._clock = clock
+        self._longest = longest
         self._failures = 0
         self._pause = _SHORTEST
         self._closed_until = 0.0
@@ -31,6 +32,13 @@ class Breaker:
     @property
     def is_open(self) -> bool:
         return self._failures >= FAILURES
+
+    @property
+    def wait(self) -> float:
+        """Seconds until an attempt would be let through."""
+        if not self.is_open:
+            return 0.0
+        return self._pause if self._probing else max(0.0, self._closed_until - self._clock())
 
     @contextmanager
     def watch(self) -> Iterator[None]:
@@ -60,4 +68,4 @@ class Breaker:
         # Those that were under way when it opened fail late, and say nothing new.
         if probe or self._failures == FAILURES:
             self._closed_until = self._clock() + self._pause * random.uniform(0.8, 1)
-            self._pause = min(self._pause * 2, _LONGEST)
+            self._pause = min(self._pause * 2, self._longest)

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from .engine import exhausted_is_away, make_engine
 from .outbox import write_outbox
 
 _MIGRATION_LOCK: Final = 0x0F10
+_WAKES: Final = "wakes"
 _LIMITS: Final = {
     "statement_timeout": "10s",
     "lock_timeout": "2s",
@@ -42,6 +44,7 @@ class Database:
             pool_recycle=1800,
         )
         self.outbox_filled = asyncio.Event()
+        self._woken: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
@@ -57,6 +60,12 @@ class Database:
                 filled = await write_outbox(session)
         if filled:
             self.outbox_filled.set()
+        for name in session.info.get(_WAKES, ()):
+            self._woken[name].set()
+
+    def woken(self, name: str) -> asyncio.Event:
+        """Set by every commit of this process in which `wakes(session, name)` was said."""
+        return self._woken[name]
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -71,6 +80,11 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def wakes(session: AsyncSession, name: str) -> None:
+    """Whoever waits for what this transaction writes need not wait for the clock."""
+    session.info.setdefault(_WAKES, set()).add(name)
 
 
 async def open_transaction(request: Request) -> AsyncIterator[AsyncSession]:

@@ -48,6 +48,8 @@ class Job:
     at: time | None = None
     everywhere: bool = False
     """Each replica runs it at once; the work itself is shared out by SKIP LOCKED."""
+    woken_by: asyncio.Event | None = None
+    """Runs at once when this is set, see `Database.woken`: the clock is for what nobody in this process has done."""
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.at is None) or (self.everywhere and self.at is not None):
@@ -108,6 +110,9 @@ class Clock:
     def stop(self) -> None:
         """Running jobs end by themselves; none starts any more."""
         self._stopping.set()
+        for job in self._jobs:
+            if job.woken_by is not None:
+                job.woken_by.set()
 
     async def run_once(self, job: Job) -> bool:
         """Runs the job if it is due and no other replica has it; tells whether it ran."""
@@ -131,6 +136,8 @@ class Clock:
 
     async def _repeat(self, job: Job) -> None:
         while not self._stopping.is_set():
+            if job.woken_by is not None:
+                job.woken_by.clear()
             try:
                 await (job.run() if job.everywhere else self.run_once(job))
             except Unavailable as error:
@@ -138,7 +145,8 @@ class Clock:
             except Exception:
                 self._telemetry.job_failures.labels(job.name).inc()
                 log.exception("job_failed", job=job.name)
-            await happens(self._stopping, within=job.looks_every.total_seconds() * random.uniform(0.9, 1.1))
+            pause = job.looks_every.total_seconds() * random.uniform(0.9, 1.1)
+            await happens(job.woken_by or self._stopping, within=pause)
 
     @asynccontextmanager
     async def _sole_runner(self, job: Job) -> AsyncIterator[AsyncConnection | None]:

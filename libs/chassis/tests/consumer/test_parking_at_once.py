@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -64,8 +64,10 @@ async def test_replicas_never_try_the_same_event_at_once(
 
 
 async def test_an_attempt_that_fails_at_one_replica_is_not_made_at_once_by_the_others(
-    database: Database, replica: Database, telemetry: Telemetry
+    database: Database, replica: Database, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Not due again before the last of them has been tried.
+    monkeypatch.setattr("chassis.parking._FIRST_DELAY", timedelta(minutes=1))
     noting = Noting()
     noting.failing = set(range(30))
     replicas = [Consumer(each, noting.reactions, telemetry) for each in (database, replica, database, replica)]
