@@ -33,7 +33,7 @@ async def test_what_comes_in_can_be_had_at_once(client: httpx.AsyncClient, datab
     assert await shelf(database, "mug") == Shelf(on_hand=25, reserved=4)
     assert (await published(database))[-1] == (
         "inventory.restocked",
-        {"product_id": "mug", "quantity": 15, "available": 21},
+        {"product_id": "mug", "name": "Stoneware mug", "quantity": 15, "available": 21},
     )
 
 
@@ -54,7 +54,13 @@ async def test_a_variant_gets_its_own(client: httpx.AsyncClient, database: Datab
     assert await shelf(database, "shirt", small) == Shelf(1, 0)
     assert (await published(database))[-1] == (
         "inventory.restocked",
-        {"product_id": "shirt", "variant_id": str(large), "quantity": 3, "available": 5},
+        {
+            "product_id": "shirt",
+            "variant_id": str(large),
+            "name": "Stoneware mug, L",
+            "quantity": 3,
+            "available": 5,
+        },
     )
 
 

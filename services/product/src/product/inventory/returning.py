@@ -22,7 +22,7 @@ from contracts.product.inventory import (
 )
 
 from .counting import ProductNotFound
-from .model import Article
+from .model import Article, full_name
 from .stocking import refresh_in_stock
 from .tables import NO_VARIANT, named, stored
 
@@ -39,10 +39,12 @@ _BACK_ALREADY: Final = text(
 _LOCK_STOCK: Final = with_arrays(
     """
     SELECT stock.product_id, stock.variant_id, stock.on_hand, stock.reserved,
-        (stock.variant_id = :itself) <> products.has_variants AS can_be_had
+        (stock.variant_id = :itself) <> products.has_variants AS can_be_had,
+        products.name, variants.size, variants.color
     FROM unnest(:product_ids, :variant_ids) AS back (product_id, variant_id)
         JOIN stock ON stock.product_id = back.product_id AND stock.variant_id = back.variant_id
         JOIN products ON products.id = stock.product_id
+        LEFT JOIN variants ON variants.id = stock.variant_id
     ORDER BY stock.product_id, stock.variant_id FOR UPDATE OF stock
     """,
     product_ids=TEXT,
@@ -107,14 +109,16 @@ async def _put_back(session: AsyncSession, return_id: UUID, wanted: Mapping[Arti
         _note(session, article, shelf.on_hand, quantity, return_id, by)
         if shelf.can_be_had:
             left = shelf.on_hand - shelf.reserved + quantity
-            _tell(session, article, quantity, left)
+            _tell(session, article, full_name(shelf.name, shelf.size, shelf.color), quantity, left)
 
 
-def _tell(session: AsyncSession, article: Article, quantity: int, available: int) -> None:
+def _tell(session: AsyncSession, article: Article, name: str, quantity: int, available: int) -> None:
     product_id, variant_id = article
     publish(
         session,
-        InventoryRestocked(product_id=product_id, variant_id=variant_id, quantity=quantity, available=available),
+        InventoryRestocked(
+            product_id=product_id, variant_id=variant_id, name=name, quantity=quantity, available=available
+        ),
     )
 
 

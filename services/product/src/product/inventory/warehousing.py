@@ -102,6 +102,7 @@ async def _receive(session: AsyncSession, shelf: _Shelf, count: Count, reference
         InventoryRestocked(
             product_id=shelf.product_id,
             variant_id=shelf.variant_id,
+            name=shelf.name,
             quantity=count.on_hand - shelf.count.on_hand,
             available=count.available,
         ),
