@@ -28,7 +28,7 @@ from contracts.envelope import Envelope, Event
 from contracts.sales.addresses import ShippingAddress
 from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderedItem, OrderStatus
 from delivery.app import build
-from delivery.settings import DeliverySettings
+from delivery.settings import DeliverySettings, DispatchingSettings
 
 CARRIER_SECRET = "whsec_dGhlIHBhcmNlbCBpcyBhdCB0aGUgZG9vcg=="
 TRACKED = {"carrier": "FedEx", "tracking_number": "TRK123456789"}
@@ -186,6 +186,23 @@ class Desk:
             headers={"content-type": "application/json", **signed, **changed},
         )
 
+    async def work(self) -> int:
+        """On all that carriers have reported until now, as the job that is woken by it."""
+        return await self.run("work_on_reports")
+
+    async def heard(self, path: str = "", role: Role | None = "warehouse") -> Response:
+        """What carriers have reported."""
+        return await self.http.get(f"/api/v1/carrier-reports{path}", headers=_bearer(role))
+
+    async def retry(self, report: Mapping[str, Any]) -> Response:
+        return await self.http.post(
+            f"/api/v1/carrier-reports/{report['report_id']}/retry", headers=_bearer("warehouse")
+        )
+
+    async def make_due(self) -> None:
+        """As if the time until the next tries had passed."""
+        await self.query("UPDATE carrier_reports SET next_try_at = now() WHERE next_try_at IS NOT NULL")
+
     async def run(self, job: str) -> int:
         [found] = [each for each in self.service.jobs if each.name == job]
         done = await found.run()
@@ -220,7 +237,7 @@ def settings(database_url: str, product: FakeProduct, **told: Any) -> DeliverySe
         "trusted_keys": TRUSTED,
         "signing_key": SecretStr(DELIVERY_KEY),
         "product_url": product.url,
-        "product_timeout": timedelta(seconds=1),
+        "dispatching": DispatchingSettings(product_timeout=timedelta(seconds=1)),
         "carrier_secret": SecretStr(CARRIER_SECRET),
         "autopilot": True,
         "dispatch_after": timedelta(0),

@@ -8,6 +8,7 @@ import pytest
 
 from chassis.errors import Unavailable
 from chassis.tracing import new_traceparent
+from delivery.settings import DispatchingSettings
 
 from .factories import Desk, FakeProduct, a_desk, a_message, an_order
 
@@ -77,7 +78,7 @@ async def test_it_waits_until_parcels_are_due(database_url: str, product: FakePr
 
 async def test_without_it_nothing_moves_by_itself(database_url: str, product: FakeProduct) -> None:
     async with a_desk(database_url, product, autopilot=False) as manual:
-        assert {job.name for job in manual.service.jobs} == {"finish_dispatches", "forget_old_webhooks"}
+        assert not {job.name for job in manual.service.jobs} & {"dispatch_due", "deliver_due"}
 
 
 async def test_while_product_is_down_it_waits_and_does_not_spin(database_url: str, product: FakeProduct) -> None:
@@ -97,7 +98,7 @@ async def test_parcels_that_cannot_be_dispatched_do_not_keep_the_others_waiting(
 ) -> None:
     hopeless = [an_order() for _ in range(25)]
     product.states.update({order.reservation_id: None for order in hopeless})
-    async with a_desk(database_url, product, autopilot_batch=10) as desk:
+    async with a_desk(database_url, product, dispatching=DispatchingSettings(autopilot_batch=10)) as desk:
         await desk.hear(*map(a_message, hopeless))
         await _prepare(desk, 15)
 
@@ -106,26 +107,11 @@ async def test_parcels_that_cannot_be_dispatched_do_not_keep_the_others_waiting(
         assert await _statuses(desk) == {"READY": 25, "SHIPPED": 15}
 
 
-async def test_while_it_works_the_staff_can_work_too(desk: Desk) -> None:
-    await _prepare(desk, 1_000)
-    mine = await desk.shipped()
-
-    flying = asyncio.create_task(desk.run("dispatch_due"))
-    waited = []
-    while not flying.done():
-        began = asyncio.get_running_loop().time()
-        assert (await desk.get(f"/{mine['shipment_id']}")).status_code == 200
-        waited.append(asyncio.get_running_loop().time() - began)
-    await flying
-
-    assert len(waited) >= 5
-    assert max(waited) < 0.5
-
-
 async def test_a_clerk_and_the_autopilot_do_not_dispatch_the_same_parcel(desk: Desk, second_desk: Desk) -> None:
     ready = [await desk.ready() for _ in range(10)]
 
-    await asyncio.gather(second_desk.run("dispatch_due"), *(desk.dispatch(each, {"carrier": "UPS"}) for each in ready))
+    by_hand = [desk.dispatch(each, {"carrier": "UPS", "tracking_number": f"1Z-{n:03}"}) for n, each in enumerate(ready)]
+    await asyncio.gather(second_desk.run("dispatch_due"), *by_hand)
 
     assert await _statuses(desk) == {"SHIPPED": 10}
     told = Counter(event["data"]["order_id"] for event in await desk.published())

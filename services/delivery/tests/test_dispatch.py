@@ -10,7 +10,7 @@ from aiohttp import web
 
 from chassis.steps import record
 from chassis.tracing import new_traceparent
-from contracts.delivery import Dispatch
+from contracts.delivery.shipments import Dispatch
 from delivery.shipments.dispatching import Dispatching
 
 from .factories import TRACKED, Desk, FakeProduct, a_desk, a_message, an_order, code, statuses
@@ -26,7 +26,7 @@ async def test_a_dispatched_parcel_is_shipped_and_the_event_is_the_one_of_the_sp
     assert answer.status_code == 200
     shipped = answer.json()
     assert (shipped["status"], shipped["carrier"], shipped["tracking_number"]) == ("SHIPPED", "FedEx", "TRK123456789")
-    assert shipped["allowed_actions"] == ["confirm_delivery"]
+    assert shipped["allowed_actions"] == ["confirm_delivery", "report_loss", "report_return"]
     assert shipped == await desk.again(ready)
     [event] = await desk.published()
     assert (event["event_type"], event["source"]) == ("order.status_updated", "delivery-service")

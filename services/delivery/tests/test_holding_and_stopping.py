@@ -32,7 +32,7 @@ async def test_the_parcel_of_an_order_that_is_not_paid_for_waits(desk: Desk) -> 
     by_hand = await desk.dispatch(shipment, TRACKED)
     by_itself = await desk.run("dispatch_due")
 
-    assert (shipment["status"], shipment["allowed_actions"]) == ("ON_HOLD", [])
+    assert (shipment["status"], shipment["allowed_actions"]) == ("ON_HOLD", ["split"])
     assert (by_hand.status_code, code(by_hand)) == (409, "INVALID_STATUS_TRANSITION")
     assert by_itself == 0
     assert await desk.again(shipment) == shipment
@@ -47,7 +47,7 @@ async def test_once_it_is_paid_for_it_may_leave(desk: Desk) -> None:
     released = await desk.again(shipment)
     dispatched = await desk.dispatch(shipment, TRACKED)
 
-    assert (released["status"], released["allowed_actions"]) == ("READY", ["dispatch"])
+    assert (released["status"], released["allowed_actions"]) == ("READY", ["dispatch", "split"])
     assert dispatched.json()["status"] == "SHIPPED"
     [event] = await desk.published()
     assert event["data"]["previous_status"] == "CONFIRMED"

@@ -21,7 +21,7 @@ async def test_a_created_order_has_a_shipment_that_waits(desk: Desk) -> None:
 
     [shipment] = (await desk.get()).json()["items"]
     assert shipment["order_id"] == str(order.order_id)
-    assert (shipment["status"], shipment["allowed_actions"]) == ("READY", ["dispatch"])
+    assert (shipment["status"], shipment["allowed_actions"]) == ("READY", ["dispatch", "split"])
     assert shipment["items"] == [
         {"product_id": "product_456", "quantity": 2},
         {"product_id": "product_789", "variant_id": str(order.items[1].variant_id), "quantity": 1},

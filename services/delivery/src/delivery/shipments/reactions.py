@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,7 +16,8 @@ from chassis.tracing import traceparents, working_for
 from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderStatus
 
 from .model import NEXT, ON_HOLD, READY, STOPPED, Shipment
-from .storing import prepare, save, take_of_orders
+from .siblings import Parcels, take_orders
+from .storing import prepare, save
 
 _TO_PACK = {"product_id", "variant_id", "quantity"}
 _SALES = "sales"
@@ -31,20 +33,20 @@ async def prepare_shipments(session: AsyncSession, created: Sequence[Received[Or
 
 async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[OrderConfirmed]]) -> list[Postponed]:
     """Parcels of orders that are paid for may leave."""
-    shipments = await take_of_orders(session, {one.event.order_id for one in confirmed})
-    released = [shipment for shipment in shipments.values() if shipment.status == ON_HOLD]
+    orders = await take_orders(session, {one.event.order_id for one in confirmed})
+    released = [shipment for parcels in orders.values() for shipment in parcels if shipment.status == ON_HOLD]
     for shipment in released:
         shipment.release()
         _audit(session, "shipment.released", shipment, before={"status": ON_HOLD}, after={"status": READY})
     if released:
         await save(session, released)
-    return _not_heard_of(confirmed, shipments)
+    return _not_heard_of(confirmed, orders)
 
 
 async def stop_shipments(session: AsyncSession, cancelled: Sequence[Received[OrderCancelled]]) -> list[Postponed]:
     """Their stock is given back already, so a dispatch that runs at this moment gets none and ends by itself."""
-    shipments = await take_of_orders(session, {one.event.order_id for one in cancelled})
-    stopped = [shipment for shipment in shipments.values() if _can_stop(shipment)]
+    orders = await take_orders(session, {one.event.order_id for one in cancelled})
+    stopped = [shipment for parcels in orders.values() for shipment in parcels if _can_stop(shipment)]
     for shipment in stopped:
         before = {"status": shipment.status}
         shipment.stop("The order was cancelled.")
@@ -52,7 +54,7 @@ async def stop_shipments(session: AsyncSession, cancelled: Sequence[Received[Ord
         _audit(session, "shipment.stopped", shipment, before=before, after=after)
     if stopped:
         await save(session, stopped)
-    return _not_heard_of(cancelled, shipments)
+    return _not_heard_of(cancelled, orders)
 
 
 def _can_stop(shipment: Shipment) -> bool:
@@ -63,12 +65,12 @@ def _can_stop(shipment: Shipment) -> bool:
 
 
 def _not_heard_of(
-    news: Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]], shipments: dict[Any, Shipment]
+    news: Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]], orders: Mapping[UUID, Parcels]
 ) -> list[Postponed]:
     return [
         Postponed(one.event_id, "The order's creation has not been heard of yet.")
         for one in news
-        if one.event.order_id not in shipments
+        if one.event.order_id not in orders
     ]
 
 

@@ -7,13 +7,12 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.errors import NotFound
 from chassis.paging import Keyset
-from contracts.delivery import ShipmentItem, ShipmentStatus, ShipmentView
+from contracts.delivery.shipments import ProofOfDelivery, ShipmentItem, ShipmentStatus, ShipmentView
 from contracts.sales.addresses import ShippingAddress
 
 from .model import Shipment
-from .storing import as_shipment
+from .storing import as_shipment, no_such_shipment
 from .tables import shipments
 
 # Ids ascend with the time of creation.
@@ -30,26 +29,33 @@ def view(shipment: Shipment) -> ShipmentView:
     return ShipmentView(
         shipment_id=shipment.id,
         order_id=shipment.order_id,
+        number=shipment.number,
         status=shipment.status,
         items=[ShipmentItem.model_validate(item) for item in shipment.items],
         shipping_address=ShippingAddress.model_validate(shipment.shipping_address),
         carrier=shipment.carrier,
         tracking_number=shipment.tracking_number,
+        tracking_url=shipment.tracking_url,
         created_at=shipment.created_at,
         shipped_at=shipment.shipped_at,
         delivered_at=shipment.delivered_at,
         delivery_location=shipment.delivery_location,
+        proof=ProofOfDelivery.model_validate(shipment.proof) if shipment.proof else None,
         stop_reason=shipment.stop_reason,
         allowed_actions=shipment.allowed_actions,
     )
 
 
 async def one_shipment(session: AsyncSession, shipment_id: UUID) -> ShipmentView:
+    return view(await find_shipment(session, shipment_id))
+
+
+async def find_shipment(session: AsyncSession, shipment_id: UUID) -> Shipment:
     rows = await session.execute(select(shipments).where(shipments.c.id == shipment_id))
     found = rows.mappings().one_or_none()
     if found is None:
-        raise NotFound("There is no such shipment.")
-    return view(as_shipment(found))
+        raise no_such_shipment()
+    return as_shipment(found)
 
 
 async def page_of_shipments(session: AsyncSession, wanted: Filter, cursor: str | None, limit: int) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from chassis.outbox import publish
 from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import traceparents, working_for
-from contracts.delivery import OrderStatusUpdated
+from contracts.delivery.shipments import OrderStatusUpdated
 from contracts.product.inventory import ReservationState
 from contracts.sales.orders import OrderStatus
 
-from .model import READY, SHIPPED, STOPPED, BeingDispatched, InvalidStatusTransition, Shipment
-from .storing import save, take_all
+from .model import READY, SHIPPED, STOPPED, BeingDispatched, InvalidStatusTransition, Shipment, has_left
+from .siblings import Parcels, take_orders
+from .storing import save
+from .telling import tell_of_change
 
 log = logger("shipping")
 
@@ -42,23 +44,28 @@ async def ship_or_stop(
     session: AsyncSession, claimed: Sequence[Shipment], states: dict[UUID, ReservationState | None]
 ) -> list[Outcome]:
     """One outcome per claimed shipment, in their order."""
-    current = await take_all(session, [shipment.id for shipment in claimed])
+    orders = await take_orders(session, {claim.order_id for claim in claimed})
     now = datetime.now(UTC)
     outcomes: list[Outcome] = []
     changed = []
-    # Without a caller's trace the parcel's fate belongs to its order's.
-    traces = traceparents() or [claim.traceparent for claim in claimed]
-    for claim, trace in zip(claimed, traces, strict=True):
-        shipment = current[claim.id]
+    for claim, trace in zip(claimed, _traces(claimed), strict=True):
+        parcels = orders[claim.order_id]
+        shipment = next(parcel for parcel in parcels if parcel.id == claim.id)
         with working_for([trace]):
             if shipment.is_claimed_by(claim):
-                outcomes.append(_settle(session, shipment, states.get(shipment.reservation_id), now))
+                outcomes.append(_settle(session, shipment, parcels, states.get(shipment.reservation_id), now))
                 changed.append(shipment)
             else:
                 outcomes.append(_overtaken(shipment, claim))
     if changed:
         await save(session, changed)
     return outcomes
+
+
+def _traces(claimed: Sequence[Shipment]) -> Sequence[str]:
+    """Whoever asks for many has one trace for all of them; without a caller's, each fate belongs to its own order's."""
+    traces = traceparents() or [claim.traceparent for claim in claimed]
+    return traces if len(traces) == len(claimed) else [traces[0]] * len(claimed)
 
 
 def _overtaken(shipment: Shipment, claim: Shipment) -> Outcome:
@@ -69,11 +76,13 @@ def _overtaken(shipment: Shipment, claim: Shipment) -> Outcome:
     return InvalidStatusTransition(shipment.status, SHIPPED)
 
 
-def _settle(session: AsyncSession, shipment: Shipment, state: ReservationState | None, now: datetime) -> Outcome:
+def _settle(
+    session: AsyncSession, shipment: Shipment, parcels: Parcels, state: ReservationState | None, now: datetime
+) -> Outcome:
     by = shipment.dispatched_by or ""
     match state:
         case ReservationState.DEDUCTED:
-            _ship(session, shipment, now)
+            _ship(session, shipment, parcels, now)
             done = {"status": SHIPPED, "carrier": shipment.carrier, "tracking_number": shipment.tracking_number}
             record(session, by, "shipment.dispatched", shipment.id, before={"status": READY}, after=done)
             return shipment
@@ -90,15 +99,19 @@ def _settle(session: AsyncSession, shipment: Shipment, state: ReservationState |
 
 
 @step("OrderAggregate", "ship")
-def _ship(session: AsyncSession, shipment: Shipment, now: datetime) -> None:
+def _ship(session: AsyncSession, shipment: Shipment, parcels: Parcels, now: datetime) -> None:
+    is_first = not has_left(parcels)
     shipment.ship(now)
-    publish(
-        session,
-        OrderStatusUpdated(
-            order_id=shipment.order_id,
-            previous_status=shipment.order_status,
-            current_status=OrderStatus.SHIPPED,
-            tracking_number=shipment.tracking_number,
-            carrier=shipment.carrier,
-        ),
-    )
+    if is_first:
+        publish(
+            session,
+            OrderStatusUpdated(
+                order_id=shipment.order_id,
+                previous_status=shipment.order_status,
+                current_status=OrderStatus.SHIPPED,
+                tracking_number=shipment.tracking_number,
+                carrier=shipment.carrier,
+                tracking_url=shipment.tracking_url,
+            ),
+        )
+    tell_of_change(session, shipment, is_first_to_leave=is_first)
