@@ -18,7 +18,7 @@ from chassis.ids import uuid7
 from chassis.keys import Role, Signer, new_keypair
 from chassis.outbox import publish
 from chassis.service import Service
-from contracts.delivery import OrderStatusUpdated
+from contracts.delivery.shipments import OrderStatusUpdated
 from contracts.envelope import Envelope, Event
 from contracts.sales.addresses import ShippingAddress
 from contracts.sales.orders import OrderStatus
@@ -101,7 +101,7 @@ def news(event: Event) -> Message:
     return on_the_wire(Envelope.around(event, str(uuid7()), datetime.now(UTC)).encode(), event.exchange())
 
 
-async def eventually(condition: Callable[[], object], within: float = 5) -> None:
+async def eventually(condition: Callable[[], object], within: float = 30) -> None:
     for _ in range(int(within / 0.02)):
         if condition():
             return
@@ -239,7 +239,6 @@ def settings(database_url: str, product: FakeProduct, **more: Any) -> SalesSetti
             "trusted_keys": json.dumps({"keys": [PEOPLES_PUBLIC_KEY, SALES_PUBLIC_KEY]}),
             "signing_key": SecretStr(SALES_KEY),
             "product_url": product.url,
-            "product_timeout": timedelta(seconds=0.6),
             "role": "api",
             "accounts": {"login_key": PEOPLES_KEY, "mail_secret": MAIL_SECRET},
             **more,

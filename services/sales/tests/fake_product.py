@@ -51,8 +51,8 @@ def says(status: int, body: bytes | str | Mapping[str, Any] = b"{}", content_typ
     return trouble
 
 
-def does_it_late(seconds: float) -> Trouble:
-    """Nobody waits for the answer any more when it is done."""
+def does_it_late(seconds: float = 4) -> Trouble:
+    """Nobody waits for the answer any more when it is done: Sales does so for three seconds."""
 
     async def trouble(_: web.Request, do: Do) -> web.Response:
         await asyncio.sleep(seconds)

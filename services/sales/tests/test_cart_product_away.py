@@ -31,7 +31,7 @@ def without(name: str) -> Callable[[dict[str, Any]], object]:
 
 
 TROUBLES: dict[str, Trouble] = {
-    "slow": does_it_late(0.8),
+    "slow": does_it_late(),
     "answer lost": loses_the_answer,
     "500": says(500),
     "503": says(503),

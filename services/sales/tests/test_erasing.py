@@ -110,6 +110,7 @@ async def test_a_row_without_anything_stays_in_the_place_of_the_customer(sales: 
         "language": "en",
         "password_hash": None,
         "password_set_at": None,
+        "is_introduced": True,
     }
 
 

@@ -1,22 +1,29 @@
-"""What Delivery reports, as it comes from the broker: in order, twice, late, early, and on orders that nobody knows."""
+"""What Delivery reports of orders, as it comes from the broker: in order, twice, and of many at once."""
 
 import asyncio
 import json
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
-
-import pytest
+from uuid import UUID
 
 from chassis import steps
 from chassis.consumer import Received
 from chassis.ids import uuid7
 from chassis.tracing import new_traceparent, working_for
-from contracts.delivery import OrderStatusUpdated
+from contracts.delivery.shipments import OrderStatusUpdated
 from contracts.sales.orders import OrderStatus
 from sales.orders.reactions import follow_shipments
 from services.sales.tests.factories import Sales, an_order, on_the_wire, report
+from services.sales.tests.following import (
+    CREATED,
+    WAS_DELIVERED,
+    WAS_SHIPPED,
+    an_order_in,
+    parked,
+    status_of,
+    timeline_of,
+    told,
+)
 
 SHIPPED, DELIVERED = OrderStatus.SHIPPED, OrderStatus.DELIVERED
 PARCEL: dict[str, Any] = {"tracking_number": "TRK123456789", "carrier": "FedEx"}
@@ -47,40 +54,6 @@ EXAMPLE_DELIVERED: dict[str, Any] = {
         "delivery_location": "Front door",
     },
 }
-
-
-async def an_order_in(sales: Sales, **more: Any) -> UUID:
-    order = an_order(**more)
-    await sales.write(order)
-    return order.id
-
-
-async def status_of(sales: Sales, order_id: UUID) -> str:
-    return str((await sales.get(f"/{order_id}")).json()["status"])
-
-
-async def timeline_of(sales: Sales, order_id: UUID) -> list[tuple[str, str | None, str, str | None]]:
-    entries = (await sales.get(f"/{order_id}/timeline")).json()["entries"]
-    return [(entry["kind"], entry["from_status"], entry["to_status"], entry["event_id"]) for entry in entries]
-
-
-async def parked(sales: Sales) -> list[str]:
-    rows = await sales.rows("SELECT event_id FROM parked_events WHERE resolved_at IS NULL ORDER BY event_id")
-    return [row["event_id"] for row in rows]
-
-
-async def time_passes_for_parked_events(sales: Sales) -> None:
-    await sales.rows("UPDATE parked_events SET next_attempt_at = now() RETURNING 1")
-    await sales.service.consumer.retry_due()
-
-
-async def told(sales: Sales) -> list[str]:
-    return [event["event_type"] for event in await sales.published() if event["event_type"] != "order.created"]
-
-
-CREATED = ("changed", None, "PENDING_SHIPMENT", None)
-WAS_SHIPPED = ("changed", "PENDING_SHIPMENT", "SHIPPED", "s")
-WAS_DELIVERED = ("changed", "SHIPPED", "DELIVERED", "d")
 
 
 async def test_a_parcel_that_leaves_and_arrives_makes_the_order_shipped_and_delivered(sales: Sales) -> None:
@@ -205,81 +178,6 @@ async def test_orders_are_locked_in_the_order_of_their_ids(sales: Sales) -> None
     assert (await status_of(sales, low), await status_of(sales, high)) == ("SHIPPED", "SHIPPED")
 
 
-async def test_a_delivery_that_is_heard_of_first_waits_for_its_shipping(sales: Sales) -> None:
-    id = await an_order_in(sales)
-
-    await sales.service.consumer.handle([report(id, DELIVERED, event_id="d")])
-    assert await parked(sales) == ["d"]
-    await time_passes_for_parked_events(sales)
-    assert (await status_of(sales, id), await parked(sales)) == ("PENDING_SHIPMENT", ["d"])
-    await sales.service.consumer.handle([report(id, SHIPPED, event_id="s")])
-    await time_passes_for_parked_events(sales)
-
-    assert (await status_of(sales, id), await parked(sales)) == ("DELIVERED", [])
-    assert await timeline_of(sales, id) == [CREATED, WAS_SHIPPED, WAS_DELIVERED]
-    assert await told(sales) == ["order.shipped", "order.delivered"]
-
-
-@pytest.mark.parametrize("turned", [False, True])
-async def test_both_in_one_batch_count_in_either_order(sales: Sales, turned: bool) -> None:
-    id = await an_order_in(sales)
-    batch = [report(id, SHIPPED, event_id="s"), report(id, DELIVERED, event_id="d")]
-
-    await sales.service.consumer.handle(batch[::-1] if turned else batch)
-    await time_passes_for_parked_events(sales)
-
-    assert await timeline_of(sales, id) == [CREATED, WAS_SHIPPED, WAS_DELIVERED]
-    assert await told(sales) == ["order.shipped", "order.delivered"]
-    assert await parked(sales) == []
-
-
-async def test_a_shipping_that_is_heard_of_late_is_refused_and_can_be_seen(sales: Sales) -> None:
-    id = await an_order_in(sales)
-    await sales.service.consumer.handle([report(id, SHIPPED, event_id="s"), report(id, DELIVERED, event_id="d")])
-
-    await sales.service.consumer.handle([report(id, SHIPPED, event_id="late")])
-
-    entries = (await sales.get(f"/{id}/timeline")).json()["entries"]
-    assert await status_of(sales, id) == "DELIVERED"
-    assert {name: entries[-1][name] for name in entries[-1] if name != "at"} == {
-        "kind": "refused",
-        "from_status": "DELIVERED",
-        "to_status": "SHIPPED",
-        "actor": "delivery-service",
-        "event_id": "late",
-        "reason": "The order is DELIVERED already.",
-    }
-    assert await told(sales) == ["order.shipped", "order.delivered"]
-    assert await parked(sales) == []
-
-
-@pytest.mark.parametrize("status", [status for status in OrderStatus if status not in (SHIPPED, DELIVERED)])
-async def test_what_is_not_for_a_shipment_to_say_is_refused_and_does_not_disturb_the_others(
-    sales: Sales, status: OrderStatus
-) -> None:
-    strange, other = await an_order_in(sales, status=OrderStatus.PENDING), await an_order_in(sales)
-
-    await sales.service.consumer.handle([report(strange, status), report(other, SHIPPED)])
-
-    assert (await status_of(sales, strange), await status_of(sales, other)) == ("PENDING", "SHIPPED")
-    assert [kind for kind, *_ in await timeline_of(sales, strange)] == ["changed", "refused"][
-        : 1 + (status != "PENDING")
-    ]
-    assert await parked(sales) == []
-
-
-async def test_a_report_on_an_unknown_order_waits_and_does_not_disturb_the_others(sales: Sales) -> None:
-    known, unknown = await an_order_in(sales), uuid4()
-
-    await sales.service.consumer.handle([report(unknown, SHIPPED, event_id="u"), report(known, SHIPPED)])
-
-    assert await status_of(sales, known) == "SHIPPED"
-    assert await parked(sales) == ["u"]
-    await sales.write(an_order(order_id=unknown))
-    await time_passes_for_parked_events(sales)
-    assert (await status_of(sales, unknown), await parked(sales)) == ("SHIPPED", [])
-
-
 async def test_many_reports_on_many_orders_are_one_transaction(sales: Sales) -> None:
     orders = [an_order() for _ in range(60)]
     await sales.write(*orders)
@@ -303,29 +201,6 @@ async def test_batches_that_share_orders_in_another_order_wait_for_each_other(sa
 
     assert await told(sales) == ["order.shipped"] * 40
     assert await parked(sales) == []
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"order_id": "nonsense"},
-        {"current_status": "LOST"},
-        {"tracking_number": "x'; DROP TABLE orders; --"},
-        {"delivered_at": "yesterday"},
-        {"carrier": "Fed\x00Ex"},
-    ],
-    ids=lambda change: next(iter(change)),
-)
-async def test_what_is_not_in_the_documented_form_is_kept_for_a_human(sales: Sales, change: Mapping[str, str]) -> None:
-    id = await an_order_in(sales, order_id=UUID(EXAMPLE_SHIPPED["data"]["order_id"]))
-    wrong = {**EXAMPLE_SHIPPED, "data": {**EXAMPLE_SHIPPED["data"], **change}}
-
-    await sales.service.consumer.handle([on_the_wire(json.dumps(wrong).encode())])
-
-    assert await status_of(sales, id) == "PENDING_SHIPMENT"
-    assert await sales.rows("SELECT event_id, next_attempt_at FROM parked_events") == [
-        {"event_id": "evt_shipped_123", "next_attempt_at": None}
-    ]
 
 
 async def test_the_steps_are_those_of_the_sequence_design(sales: Sales) -> None:

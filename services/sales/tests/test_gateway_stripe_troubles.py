@@ -1,7 +1,6 @@
 """Stripe is slow, down, wrong or not Stripe at all: then nothing is known, and nothing is taken for a refusal."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -99,13 +98,12 @@ async def test_not_knowing_is_never_a_refusal(
     gateway: StripeGateway, stripe: FakeStripe, kind: OperationKind, trouble: Trouble
 ) -> None:
     asked = await _asked(gateway, kind)
-    asking = Asking(gateway, timedelta(seconds=2))
+    asking = Asking(gateway, timedelta(minutes=1))
 
     with stripe.having(trouble):
-        started = time.monotonic()
-        with pytest.raises(Unanswered):
-            await asking.ask(asked, "pm_card_visa")
-        assert time.monotonic() - started < 1.5
+        async with asyncio.timeout(20):
+            with pytest.raises(Unanswered):
+                await asking.ask(asked, "pm_card_visa")
 
     # Asked again with the same key it is done, once.
     assert isinstance(await asking.ask(asked, "pm_card_visa"), Done)

@@ -6,7 +6,7 @@ from itertools import product as pairs
 import pytest
 
 from contracts.sales.orders import OrderStatus
-from sales.orders.model import NEXT, InvalidStatusTransition, Origin, TooEarly
+from sales.orders.model import NEXT, InvalidStatusTransition, Origin, TooEarly, Tracking
 from services.sales.tests.factories import an_order
 
 PENDING, PENDING_SHIPMENT, CONFIRMED, SHIPPED, DELIVERED, CANCELLED = OrderStatus
@@ -26,6 +26,7 @@ TOO_EARLY = {
     (PENDING_SHIPMENT, DELIVERED),
 }
 ORIGIN = Origin("delivery-service", datetime(2026, 1, 15, 14, 30, tzinfo=UTC), "evt_1")
+TRACKING = Tracking("TRK1", "FedEx", "https://www.fedex.com/TRK1")
 
 
 def test_the_table_is_the_one_of_the_design() -> None:
@@ -54,11 +55,12 @@ def test_only_an_order_that_waits_for_its_parcel_is_shipped(now: OrderStatus) ->
     order = an_order(status=now)
 
     if now in (CONFIRMED, PENDING_SHIPMENT):
-        order.ship(ORIGIN, tracking_number="TRK1", carrier="FedEx", at=ORIGIN.now)
-        assert (order.status, order.tracking_number, order.shipped_at) == (SHIPPED, "TRK1", ORIGIN.now)
+        order.ship(ORIGIN, TRACKING, ORIGIN.now)
+        assert (order.status, order.shipped_at) == (SHIPPED, ORIGIN.now)
+        assert Tracking(order.tracking_number, order.carrier, order.tracking_url) == TRACKING
     else:
         with pytest.raises(InvalidStatusTransition):
-            order.ship(ORIGIN, tracking_number="TRK1", carrier="FedEx", at=ORIGIN.now)
+            order.ship(ORIGIN, TRACKING, ORIGIN.now)
         assert (order.status, order.tracking_number, order.shipped_at) == (now, None, None)
 
 

@@ -162,7 +162,7 @@ async def test_the_address_on_file_is_used_when_none_is_sent(sales: Sales) -> No
 
     assert answer.status_code == 201
     assert answer.json()["shipping_address"]["line1"] == "12 Analytical Row"
-    assert (await sales.published())[0]["data"]["shipping_address"]["line1"] == "12 Analytical Row"
+    assert (await sales.published("order.created"))[0]["data"]["shipping_address"]["line1"] == "12 Analytical Row"
 
 
 async def test_without_any_address_the_order_is_refused_before_anything_is_done(sales: Sales) -> None:

@@ -163,3 +163,13 @@ def test_every_place_where_it_can_be_made_to_fail_was_made_to() -> None:
 
     # `test_returns_withdrawing` has the last of them.
     assert places == {f"sales.return.{point}" for point in (*RECEIPT, *REFUND, "withdrawing")}
+
+
+async def test_all_that_stopped_are_finished_however_many_there_are(sales: Sales) -> None:
+    await sales.rows(
+        "INSERT INTO returns (id, order_id, customer_id, state, currency, receipt_asked_by, next_look_at,"
+        " created_at, updated_at) SELECT gen_random_uuid(), gen_random_uuid(), 'grace', 'REQUESTED', 'USD', 'clerk',"
+        " now(), now(), now() FROM generate_series(1, 101) RETURNING 1"
+    )
+
+    assert await sales.run("finish_receipts") == 101

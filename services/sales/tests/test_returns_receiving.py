@@ -197,7 +197,7 @@ async def test_while_product_is_away_nothing_is_half_done_and_the_job_finishes_i
         does_it_but(lambda said: said["items"][0].update(quantity=7)),
         does_it_but(lambda said: said.pop("items")),
         loses_the_answer,
-        does_it_late(1),
+        does_it_late(),
     ],
     ids=["fails", "forbids", "babbles", "answers another", "counts wrong", "says little", "is cut off", "is slow"],
 )

@@ -54,6 +54,7 @@ ACCESS = table("""
     GET    /api/v1/orders                                               401      200   200       403   200     403
     GET    /api/v1/orders/{order_id}                                    401      200   404       403   200     403
     GET    /api/v1/orders/{order_id}/timeline                           401      200   404       403   200     403
+    GET    /api/v1/orders/{order_id}/tracking                           401      200   404       403   200     403
     POST   /api/v1/orders/{order_id}/cancellation                       401      200   404       403   200     403
 
     # This order has yet to be delivered, the goods of this return have yet to come.

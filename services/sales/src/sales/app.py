@@ -10,7 +10,7 @@ from chassis.db import Database
 from chassis.jobs import Job
 from chassis.peer import Peer
 from chassis.service import Service
-from contracts.delivery import OrderStatusUpdated
+from contracts.delivery.shipments import OrderStatusUpdated, ShipmentUpdated
 from contracts.mail_tokens import MailPurpose
 from contracts.product.inventory import InventoryReleased
 
@@ -45,12 +45,15 @@ from .payments.api import router as payments
 from .payments.making import make_payments
 from .profile.api import router as profile
 from .profile.erasing import Erasing
+from .profile.introducing import introduce_customers
 from .returns.api import ReturnPolicy, returns_of_orders
 from .returns.api import router as returns
 from .returns.receiving import Receiving
 from .returns.refunding import Refunding
 from .returns.shelf import Shelf
 from .settings import SalesSettings
+from .tracking.api import tracking_of_orders
+from .tracking.reactions import follow_parcels
 
 NAME = "sales"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -92,6 +95,7 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
         migrations=MIGRATIONS,
         routers=[
             orders,
+            tracking_of_orders,
             checkout,
             stuck_attempts,
             returns_of_orders,
@@ -104,7 +108,11 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
             profile,
             keys,
         ],
-        reactions={InventoryReleased: cancelling.hear, OrderStatusUpdated: follow_shipments},
+        reactions={
+            InventoryReleased: cancelling.hear,
+            OrderStatusUpdated: follow_shipments,
+            ShipmentUpdated: follow_parcels,
+        },
         jobs=[
             Job("undo_stopped_attempts", every=timedelta(seconds=2), run=undoing.undo_stopped),
             Job("cancel_unpaid", every=timedelta(minutes=1), run=unpaid),
@@ -113,6 +121,7 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
             Job("finish_refunds", every=timedelta(seconds=2), run=refunding.finish_stopped, everywhere=True),
             Job("forget_old_attempts", every=timedelta(hours=1), run=forget),
             Job("answer_mail_requests", every=timedelta(seconds=1), run=mail, everywhere=True),
+            Job("introduce_customers", every=timedelta(hours=1), run=partial(introduce_customers, database)),
             Job("forget_what_is_over", every=timedelta(hours=1), run=partial(forget_what_is_over, database)),
             *paying.jobs,
             Job("clean_up_carts", at=settings.carts.cleanup_at, run=partial(clean_up, database, settings.carts)),

@@ -7,10 +7,13 @@ from pydantic import SecretStr
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.outbox import publish
+
 from .customers.accounts import account_of
 from .customers.model import Customer
 from .customers.passwords import Passwords
 from .profile.model import Address
+from .profile.people import known_as
 
 DEMO_CUSTOMER = "customer_demo"
 DEMO_EMAIL = "ada@example.org"
@@ -32,9 +35,10 @@ async def seed(session: AsyncSession) -> None:
         "postal_code": "62701",
         "country": "US",
     }
-    new = insert(Customer).values(ada).on_conflict_do_nothing().returning(Customer.id)
+    new = await session.scalar(insert(Customer).values(ada).on_conflict_do_nothing().returning(Customer))
     # Only with her: what has become of her and her addresses meanwhile stays as it is.
-    if await session.scalar(new) is not None:
+    if new is not None:
+        publish(session, known_as(new))
         address = {"id": _HOME, "customer_id": DEMO_CUSTOMER, "address": home, "is_default": True}
         await session.execute(insert(Address).values(address))
     await _let_in(session)

@@ -24,11 +24,14 @@ class Customer(SalesTable):
     """Without one nobody can log in."""
     password_set_at: Mapped[datetime | None] = mapped_column(TIMESTAMP(timezone=True))
     """By its owner; a hash that is only made anew keeps it."""
+    is_introduced: Mapped[bool] = mapped_column(server_default=text("true"))
+    """To those who keep copies: registering does it, and a job for whoever registered before there were any."""
 
     __table_args__ = (
         Index("uq_customers_email", func.lower(email), unique=True),
         # Every order looks there whether its customer was erased: it is as good as empty.
         Index("ix_customers_erased", "id", postgresql_where=text("status = 'ERASED'")),
+        Index("ix_customers_not_introduced", "id", postgresql_where=text("NOT is_introduced")),
         CheckConstraint("status IN ('REGISTERED', 'ERASED')", name="status"),
         CheckConstraint(
             "status <> 'ERASED' OR (email = id AND name = '' AND password_hash IS NULL AND NOT email_verified)",

@@ -76,6 +76,7 @@ def created(order: Order) -> OrderCreated:
         OrderedItem(
             product_id=line.product_id,
             variant_id=line.variant_id,
+            name=line.name,
             quantity=line.quantity,
             unit_price=line.unit_price,
         )
@@ -87,6 +88,7 @@ def created(order: Order) -> OrderCreated:
         customer_id=order.customer_id,
         status=order.status,
         items=items,
+        shipping_cost=order.shipping_cost,
         total=order.total,
         currency=order.currency,
         shipping_address=order.shipping_address,

@@ -100,6 +100,15 @@ class OrderLine:
         return self.quantity * self.unit_price
 
 
+@dataclass(frozen=True, slots=True)
+class Tracking:
+    """Under what the parcel, or the first of several, is on its way."""
+
+    number: str | None
+    carrier: str | None
+    url: str | None
+
+
 @dataclass(slots=True)
 class Order:
     id: UUID
@@ -116,6 +125,7 @@ class Order:
     note: str | None = None
     tracking_number: str | None = None
     carrier: str | None = None
+    tracking_url: str | None = None
     shipped_at: datetime | None = None
     delivered_at: datetime | None = None
     delivery_location: str | None = None
@@ -140,9 +150,10 @@ class Order:
     def confirm(self, origin: Origin) -> None:
         self._become(CONFIRMED, origin)
 
-    def ship(self, origin: Origin, *, tracking_number: str | None, carrier: str | None, at: datetime) -> None:
+    def ship(self, origin: Origin, by: Tracking, at: datetime) -> None:
         self._become(SHIPPED, origin)
-        self.tracking_number, self.carrier, self.shipped_at = tracking_number, carrier, at
+        self.tracking_number, self.carrier, self.tracking_url = by.number, by.carrier, by.url
+        self.shipped_at = at
 
     def deliver(self, origin: Origin, *, at: datetime, location: str | None) -> None:
         self._become(DELIVERED, origin)

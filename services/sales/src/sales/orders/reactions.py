@@ -9,10 +9,10 @@ from chassis.consumer import Postponed, Received
 from chassis.outbox import publish
 from chassis.steps import step
 from chassis.tracing import traceparents, working_for
-from contracts.delivery import OrderStatusUpdated
+from contracts.delivery.shipments import OrderStatusUpdated
 from contracts.sales.orders import OrderDelivered, OrderShipped, OrderStatus
 
-from .model import Order, Origin, TooEarly
+from .model import Order, Origin, TooEarly, Tracking
 from .writing import save_orders, take_orders
 
 
@@ -54,7 +54,7 @@ def _follow(session: AsyncSession, order: Order, report: Received[OrderStatusUpd
 def _ship(session: AsyncSession, order: Order, report: Received[OrderStatusUpdated], origin: Origin) -> None:
     event = report.event
     at = event.shipped_at or report.timestamp
-    order.ship(origin, tracking_number=event.tracking_number, carrier=event.carrier, at=at)
+    order.ship(origin, Tracking(event.tracking_number, event.carrier, event.tracking_url), at)
     publish(
         session,
         OrderShipped(
@@ -62,6 +62,7 @@ def _ship(session: AsyncSession, order: Order, report: Received[OrderStatusUpdat
             customer_id=order.customer_id,
             tracking_number=event.tracking_number,
             carrier=event.carrier,
+            tracking_url=event.tracking_url,
             shipped_at=at,
         ),
     )

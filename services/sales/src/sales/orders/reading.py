@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,8 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound
-from chassis.ids import first_uuid7_at
-from chassis.paging import Keyset
+from chassis.paging import Keyset, made_between
 from contracts.sales.orders import OrderLineView, OrderStatus, OrderView, Timeline, TimelineEntry
 
 from .model import Order, OrderLine
@@ -19,7 +18,6 @@ from .tables import order_history, order_items, orders
 from .writing import as_order
 
 _newest_first = Keyset(UUID)
-_MOMENT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,7 @@ def view(order: Order) -> OrderView:
         note=order.note,
         tracking_number=order.tracking_number,
         carrier=order.carrier,
+        tracking_url=order.tracking_url,
         created_at=order.created_at,
         updated_at=order.updated_at,
         shipped_at=order.shipped_at,
@@ -79,18 +78,12 @@ async def one_order(session: AsyncSession, order_id: UUID, customer_id: str | No
 
 
 async def page_of_orders(session: AsyncSession, wanted: Filter, cursor: str | None, limit: int) -> dict[str, Any]:
-    query = select(orders).order_by(orders.c.id.desc()).limit(limit + 1)
+    made = made_between(orders.c.id, orders.c.created_at, wanted.created_from, wanted.created_before)
+    query = select(orders).where(*made).order_by(orders.c.id.desc()).limit(limit + 1)
     if wanted.customer_id is not None:
         query = query.where(orders.c.customer_id == wanted.customer_id)
     if wanted.status is not None:
         query = query.where(orders.c.status == wanted.status)
-    # Ids are made a moment after the time of creation: their bounds let the index find the page, the times decide.
-    if wanted.created_from is not None:
-        floor = first_uuid7_at(wanted.created_from)
-        query = query.where(orders.c.id >= floor, orders.c.created_at >= wanted.created_from)
-    if wanted.created_before is not None:
-        ceiling = first_uuid7_at(wanted.created_before + _MOMENT)
-        query = query.where(orders.c.id < ceiling, orders.c.created_at < wanted.created_before)
     if (after := _newest_first.read(cursor)) is not None:
         query = query.where(orders.c.id < after)
     rows = (await session.execute(query)).mappings().all()

@@ -55,6 +55,7 @@ orders = Table(
     Column("delivery_location", Text),
     Column("cancelled_at", _INSTANT),
     Column("cancel_reason", Text),
+    Column("tracking_url", Text),
     CheckConstraint("(status = 'CANCELLED') = (cancelled_at IS NOT NULL)", name="cancelled"),
     CheckConstraint(
         "status IN ('PENDING', 'PENDING_SHIPMENT', 'CONFIRMED', 'SHIPPED', 'DELIVERED', 'CANCELLED')", name="status"

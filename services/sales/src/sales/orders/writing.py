@@ -76,13 +76,14 @@ _TAKE = with_arrays("SELECT * FROM orders WHERE id = ANY(:ids) ORDER BY id FOR U
 _SAVE = with_arrays(
     """
     UPDATE orders SET status = changed.status, updated_at = changed.updated_at, carrier = changed.carrier,
-        tracking_number = changed.tracking_number, shipped_at = changed.shipped_at,
-        delivered_at = changed.delivered_at, delivery_location = changed.delivery_location,
-        cancelled_at = changed.cancelled_at, cancel_reason = changed.cancel_reason
-    FROM unnest(:ids, :statuses, :updated, :carriers, :tracking_numbers, :shipped, :delivered, :locations,
-            :cancelled, :cancel_reasons)
-        AS changed (id, status, updated_at, carrier, tracking_number, shipped_at, delivered_at, delivery_location,
-            cancelled_at, cancel_reason)
+        tracking_number = changed.tracking_number, tracking_url = changed.tracking_url,
+        shipped_at = changed.shipped_at, delivered_at = changed.delivered_at,
+        delivery_location = changed.delivery_location, cancelled_at = changed.cancelled_at,
+        cancel_reason = changed.cancel_reason
+    FROM unnest(:ids, :statuses, :updated, :carriers, :tracking_numbers, :tracking_urls, :shipped, :delivered,
+            :locations, :cancelled, :cancel_reasons)
+        AS changed (id, status, updated_at, carrier, tracking_number, tracking_url, shipped_at, delivered_at,
+            delivery_location, cancelled_at, cancel_reason)
     WHERE orders.id = changed.id
     """,
     ids=ID,
@@ -90,6 +91,7 @@ _SAVE = with_arrays(
     updated=INSTANT,
     carriers=TEXT,
     tracking_numbers=TEXT,
+    tracking_urls=TEXT,
     shipped=INSTANT,
     delivered=INSTANT,
     locations=TEXT,
@@ -161,6 +163,7 @@ async def save_orders(session: AsyncSession, orders: Iterable[Order]) -> None:
                 "updated": [order.updated_at for order in changed],
                 "carriers": [order.carrier for order in changed],
                 "tracking_numbers": [order.tracking_number for order in changed],
+                "tracking_urls": [order.tracking_url for order in changed],
                 "shipped": [order.shipped_at for order in changed],
                 "delivered": [order.delivered_at for order in changed],
                 "locations": [order.delivery_location for order in changed],
@@ -201,6 +204,7 @@ def as_order(row: RowMapping, lines: Sequence[Any] = ()) -> Order:
         note=row["note"],
         tracking_number=row["tracking_number"],
         carrier=row["carrier"],
+        tracking_url=row["tracking_url"],
         shipped_at=row["shipped_at"],
         delivered_at=row["delivered_at"],
         delivery_location=row["delivery_location"],

@@ -4,8 +4,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound, Unauthenticated
+from chassis.outbox import publish
 from contracts.sales.customers import CustomerStatus
-from contracts.sales.profile import ChangeProfile, CustomerView
+from contracts.sales.profile import ChangeProfile, CustomerChanged, CustomerView
 from sales.customers.model import Customer
 
 
@@ -37,10 +38,20 @@ async def show(session: AsyncSession, customer_id: str) -> CustomerView:
 
 
 async def change(session: AsyncSession, customer_id: str, wanted: ChangeProfile) -> CustomerView:
+    """What is said again changes nothing, and nobody is told of it."""
     customer = await find(session, customer_id, lock=True)
+    before = customer.name, customer.language
     customer.name = wanted.name or customer.name
     customer.language = wanted.language or customer.language
+    if (customer.name, customer.language) != before:
+        publish(session, known_as(customer))
     return view(customer)
+
+
+def known_as(customer: Customer) -> CustomerChanged:
+    return CustomerChanged(
+        customer_id=customer.id, email=customer.email, name=customer.name, language=customer.language
+    )
 
 
 def view(customer: Customer) -> CustomerView:

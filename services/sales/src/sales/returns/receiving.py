@@ -19,9 +19,10 @@ from chassis.telemetry import logger
 from contracts.sales.returns import ReceiveReturn, ReturnLine, ReturnReceived, ReturnView
 
 from .model import REQUESTED, Return
+from .pursuing import pursue_stopped
 from .reading import one_return
 from .shelf import NotTakenBack, Shelf
-from .storing import save, take, take_up
+from .storing import save, take
 
 # Longer than a request may take to hear Product's word: what is not finished by then has died.
 PATIENCE: Final = timedelta(seconds=15)
@@ -53,15 +54,7 @@ class Receiving:
 
     async def finish_stopped(self) -> int:
         """The job: asks Product for those that nobody has finished."""
-        finished = 0
-        while True:
-            async with self._database.begin() as session:
-                due = await take_up(session, REQUESTED, PATIENCE)
-                taken = [await take(session, return_id) for return_id in sorted(due)]
-            for one in taken:
-                finished += await self._try(one)
-            if not taken:
-                return finished
+        return await pursue_stopped(self._database, REQUESTED, PATIENCE, self._try)
 
     async def _try(self, one: Return) -> bool:
         try:

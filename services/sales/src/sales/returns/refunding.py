@@ -27,9 +27,10 @@ from sales.payments.storing import take as take_payment
 from sales.payments.tables import payments as payment_rows
 
 from .model import RECEIVED, REFUNDED, DecidedOtherwise, RefundExceedsReturn, Return, most_refundable
+from .pursuing import pursue_stopped
 from .reading import one_return
 from .requesting import lines_of
-from .storing import order_of, returns_of, save, take, take_up
+from .storing import order_of, returns_of, save, take
 
 # Longer than any request of ours to the gateway takes.
 PATIENCE: Final = timedelta(seconds=20)
@@ -55,15 +56,7 @@ class Refunding:
 
     async def finish_stopped(self) -> int:
         """The job: looks after those that the gateway has not settled at once, or that nobody has pursued."""
-        finished = 0
-        while True:
-            async with self._database.begin() as session:
-                due = await take_up(session, RECEIVED, PATIENCE)
-                taken = [await take(session, return_id) for return_id in sorted(due)]
-            for one in taken:
-                finished += await self._try(one)
-            if not taken:
-                return finished
+        return await pursue_stopped(self._database, RECEIVED, PATIENCE, self._try)
 
     async def _try(self, one: Return) -> bool:
         try:
