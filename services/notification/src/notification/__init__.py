@@ -1,0 +1,1 @@
+"""Mail: what customers and operations are told of orderflow, once."""

@@ -1,0 +1,1 @@
+"""Back in stock: who asked to be told when there is some of a product again."""

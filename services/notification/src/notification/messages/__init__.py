@@ -1,0 +1,1 @@
+"""Messages: what mails say, a folder each, in every language."""
