@@ -185,7 +185,7 @@ HOLDS: Final = [
         """,
         "{placed_hold}",
         "it is HELD for 2 orders",
-        also=frozenset({"orders.status", "orders.total", "shipments.one"}),
+        also=frozenset({"orders.status", "orders.total", "shipments.numbers"}),
     ),
 ]
 
@@ -218,6 +218,7 @@ ORDERS: Final = [
         """,
         "{placed_delivered}",
         "PENDING_SHIPMENT > DELIVERED",
+        also=frozenset({"events.known"}),
     ),
     Offence(
         "orders.path",
@@ -228,6 +229,7 @@ ORDERS: Final = [
         """,
         "{placed_delivered}",
         "nothing > PENDING_SHIPMENT, SHIPPED > DELIVERED",
+        also=frozenset({"events.known"}),
     ),
     Offence(
         "orders.total",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from contracts.events import EVENTS
+from orderflow.laws.mails import MAILED
 
 from .offences import Offence, unchecked
 
@@ -197,18 +198,26 @@ def _inbox(event_type: str, event_id: str = "{stray}") -> str:
     return f"INSERT INTO inbox (event_id, event_type) VALUES ('{event_id}', '{event_type}');"
 
 
-_QUIET: Final = {"sales": "cart.cleared", "product": "product.updated", "delivery": "order.status_updated"}
+_QUIET: Final = {
+    "sales": "cart.cleared",
+    "product": "product.updated",
+    "delivery": "order.status_updated",
+    "notification": "mail.imagined",
+}
+_MAILED: Final = frozenset({"mails.written"})
+# Of the many that Notification hears those that are planted here stand for the others.
 _HEARD: Final = [
     (event.producer(), listener, event_type)
     for event_type, event in EVENTS.items()
-    for listener in event.heard_by
-    if listener in _QUIET
+    for listener in sorted(event.heard_by)
+    if listener != "notification" or event_type in ("customer.changed", "inventory.restocked", "shipment.updated")
 ]
 _TOLD_AGAIN: Final = """
     INSERT INTO outbox (event_id, event_type, exchange, mandatory, body, sent_at)
     SELECT '{stray}', event_type, exchange, mandatory, body, now() FROM outbox
     WHERE event_type = 'order.delivered' AND body LIKE '%{paid_delivered}%'
 """
+_AGAIN: Final = frozenset({"events.heard", "mails.written"})
 
 EVENTFUL: Final = [
     *(
@@ -226,21 +235,36 @@ EVENTFUL: Final = [
         for service in _QUIET
     ),
     *(
-        Offence("events.heard", producer, _outbox(producer, event_type, "now()"), "{stray}", f"{event_type} was sent")
-        for producer, _, event_type in _HEARD
+        Offence(
+            "events.heard",
+            producer,
+            _outbox(producer, event_type, "now()"),
+            "{stray}",
+            f"{event_type} was sent",
+            also=_MAILED if event_type in MAILED and event_type != "shipment.updated" else frozenset(),
+        )
+        for producer, event_type in sorted({(producer, event_type) for producer, _, event_type in _HEARD})
     ),
     *(
         Offence("events.known", listener, _inbox(event_type), "{stray}", f"{event_type} came, and nobody has sent it")
         for _, listener, event_type in _HEARD
     ),
     Offence("events.known", "sales", _inbox("inventory.released", "forged"), "forged"),
-    Offence("events.told", "sales", _TOLD_AGAIN, "{paid_delivered}", "order.delivered is told 2 times, and true"),
+    Offence(
+        "events.told",
+        "sales",
+        _TOLD_AGAIN,
+        "{paid_delivered}",
+        "order.delivered is told 2 times, and true",
+        also=_AGAIN,
+    ),
     Offence(
         "events.told",
         "sales",
         "DELETE FROM outbox WHERE event_type = 'order.shipped' AND body LIKE '%{paid_shipped}%'",
         "{paid_shipped}",
         "order.shipped is told 0 times, and true",
+        also=frozenset({"events.known"}),
     ),
     Offence(
         "events.told",
@@ -248,6 +272,7 @@ EVENTFUL: Final = [
         _TOLD_AGAIN.replace("body, now()", "replace(body, '{paid_delivered}', '{paid}'), now()"),
         "{paid}",
         "order.delivered is told 1 times, and not true",
+        also=_AGAIN,
     ),
 ]
 

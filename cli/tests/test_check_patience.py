@@ -123,8 +123,8 @@ async def test_a_walk_in_small_pages_finds_the_same(traded: Trade, postgres_serv
             seen.append(({(each.law.name, each.id) for each in findings.offences}, findings.seen))
 
     assert seen[0] == seen[1] == seen[2]
-    assert len([law for law, _ in seen[0][0] if law == "orders.total"]) == 9
-    assert seen[0][1]["sales.orders"] == 9
+    assert len([law for law, _ in seen[0][0] if law == "orders.total"]) == 16
+    assert seen[0][1]["sales.orders"] == 16
 
 
 async def test_an_order_that_came_long_after_its_hold_is_found_all_the_same(
@@ -171,4 +171,4 @@ async def test_nothing_can_be_written_into_the_books(traded: Trade, postgres_ser
         with pytest.raises(DBAPIError, match="read-only transaction"):
             await books.rows("sales", text("DELETE FROM orders RETURNING id"))
 
-        assert await books.rows("sales", text("SELECT count(*) AS orders FROM orders")) == [{"orders": 9}]
+        assert await books.rows("sales", text("SELECT count(*) AS orders FROM orders")) == [{"orders": 16}]

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from contracts.sales.addresses import ShippingAddress
 from contracts.sales.orders import OrderStatus, OrderView, Timeline, TimelineEntry
+from orderflow import fleet
 from orderflow.folder import Connection
 from orderflow.main import COMMANDS
 from orderflow.next_steps import next_steps
@@ -20,7 +21,7 @@ from orderflow.progress import Progress
 from .factories import call
 
 CONNECTION = Connection(
-    urls={name: f"http://127.0.0.1:800{number}" for number, name in enumerate(("sales", "product", "delivery"), 1)},
+    urls={name: f"http://127.0.0.1:800{number}" for number, name in enumerate(fleet.NAMES, 1)},
     tokens={},
     carrier_secret="whsec_",
     mail_secret="hush",
@@ -87,6 +88,7 @@ def test_what_is_printed_names_the_folder_only_where_it_must() -> None:
     assert "--data" not in usual
     assert "demo --data 'my data'" in special
     assert "dispatch" not in usual
+    assert "  mails        go out by SMTP\n" in usual
     assert "/dispatch" in next_steps(CONNECTION.model_copy(update={"manual": True}), Path("orderflow-data"), 1.0)
 
 

@@ -46,6 +46,7 @@ def test_sales_can_sign_tokens_of_people_and_has_a_secret_for_its_mails(
     signer = Signer(accounts.login_key.get_secret_value())
     assert KeyRing(made["DELIVERY_TRUSTED_KEYS"]).verify(signer.token("ada", ["customer"]), "delivery").is_customer
     assert len(accounts.mail_secret.get_secret_value()) >= 32
+    assert made["NOTIFICATION_MAIL_SECRET"] == accounts.mail_secret.get_secret_value()
     assert "ORDERFLOW_SIGNING_KEY" not in made
 
 

@@ -48,6 +48,30 @@ def test_all_that_is_missing_is_named_at_once_and_nothing_that_is_secret_is_show
     assert "hush" not in result.stderr
 
 
+def test_where_mails_go_has_to_be_said_once_and_not_twice() -> None:
+    some = {
+        "RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:1",
+        "NOTIFICATION_DATABASE_URL": "postgresql+asyncpg://nobody@127.0.0.1:1/x",
+        "NOTIFICATION_TRUSTED_KEYS": '{"keys": []}',
+        "NOTIFICATION_SIGNING_KEY": new_keypair("notification", ["service"])[0],
+        "NOTIFICATION_MAIL_SECRET": "hush",
+    }
+
+    nowhere = call("serve", "notification", environment=some)
+    half = call("serve", "notification", environment={**some, "NOTIFICATION_SMTP__PORT": "25"})
+    twice = call(
+        "serve",
+        "notification",
+        environment={**some, "NOTIFICATION_SMTP__HOST": "mail.example.org", "NOTIFICATION_FOLDER": "mail"},
+    )
+
+    rule = "\n  NOTIFICATION_…: mails go out by SMTP (smtp) or into a folder (folder): one of them has to be named.\n"
+    assert (nowhere.exit_code, twice.exit_code) == (2, 2)
+    assert rule in nowhere.stderr
+    assert rule in twice.stderr
+    assert "NOTIFICATION_SMTP__HOST is missing." in half.stderr
+
+
 def test_what_is_missing_in_a_group_is_named_as_it_is_set() -> None:
     nothing = call("serve", "sales", environment={})
     half = call("serve", "sales", environment={"SALES_ACCOUNTS__LOGIN_KEY": "hush", "SALES_CARTS__KEPT": "long"})

@@ -11,6 +11,7 @@ import pytest
 from chassis.auth import KeyRing, Signer
 from chassis.errors import Unauthenticated
 from chassis.keys import new_keypair
+from orderflow import fleet
 from orderflow.folder import Folder
 from orderflow.token import DEMO_CUSTOMER
 from sales.seed import DEMO_CUSTOMER as SEEDED
@@ -135,7 +136,7 @@ def test_a_new_set_of_keys_is_an_environment_that_every_service_can_start_from(t
     environment = dict(line.split("=", 1) for line in shown.stdout.split("\0") if line)
     assert oct(file.stat().st_mode & 0o777) == "0o600"
     assert environment["DELIVERY_CARRIER_SECRET"].startswith("whsec_")
-    for service in ("sales", "product", "delivery"):
+    for service in fleet.NAMES:
         signer = Signer(environment[f"{service.upper()}_SIGNING_KEY"])
         ring = KeyRing(environment[f"{service.upper()}_TRUSTED_KEYS"])
         assert ring.verify(signer.token(service, ["service"], "product"), "product").is_service

@@ -1,6 +1,7 @@
 """`orderflow up` as people meet it: started, tried as it says, stopped, killed and started again."""
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import psutil
 import pytest
 
@@ -34,7 +36,13 @@ async def test_what_it_prints_can_be_pasted_and_the_order_is_delivered_survives_
         assert tried.returncode == 0, tried.stderr
         assert '"all_available":true' in tried.stdout
         assert tried.stdout.endswith("Delivered.\n")
-        placed = _orders_in(tried.stdout)[0]
+        placed, shown = _orders_in(tried.stdout)
+        assert re.findall(r"^  \d\d:\d\d:\d\d  (\S.*)$", tried.stdout.partition("Mails about it")[2], re.MULTILINE) == [
+            f"We have received your order {shown}",
+            f"On its way: your order {shown}",
+            f"Delivered: your order {shown}",
+        ]
+        assert _addresses_to_unsubscribe(tmp_path / "data" / "mail") == {platform.url("notification")}
         await until(lambda: _has_status(platform, placed, "DELIVERED"), within=30)
         family = _family(platform)
 
@@ -98,11 +106,40 @@ async def test_only_its_owner_can_read_the_keys_and_the_connection(tmp_path: Pat
             "mail_secret",
             "database_urls",
             "manual",
+            "mail_folder",
         }
         assert set(platform.connection["tokens"]) == {"admin", "warehouse", "customer"}
         product = f"{platform.url('product')}/api/v1/products/product_456"
         async with aiohttp.ClientSession() as client, client.get(product) as answer:
             assert answer.status == 404, "without a seed there is no demo catalogue"
+
+
+async def test_a_folder_from_before_there_were_mails_starts_with_its_orders_and_sends_mails(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as platform:
+        demo = await ran("demo", "--data", str(tmp_path / "data"), folder=tmp_path)
+        [placed] = _orders_in(demo.stdout)
+        assert await platform.stop() == 0
+    await _without_notification(tmp_path / "data")
+
+    async with embedded(tmp_path) as platform:
+        assert (await _order(platform, placed))["status"] == "DELIVERED"
+        await until(lambda: _is_ready(platform, "notification"), within=30)
+        assert platform.url("notification").endswith(f":{int(platform.url('sales').rpartition(':')[2]) + 3}")
+        assert await platform.stop() == 0
+
+
+async def test_mails_are_written_into_the_data_folder_or_sent_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with embedded(tmp_path, "--no-seed") as platform:
+        folder = str(tmp_path / "data" / "mail")
+        assert platform.connection["mail_folder"] == folder
+        assert f"are written to {folder}\n" in platform.output.read_text()
+    monkeypatch.setenv("NOTIFICATION_SMTP__HOST", "mail.example.org")
+
+    async with embedded(tmp_path, "--no-seed") as platform:
+        assert platform.connection["mail_folder"] is None
+        assert re.search(r"^  mails +go out by SMTP$", platform.output.read_text(), re.MULTILINE)
 
 
 async def test_a_database_server_and_a_broker_elsewhere_do_as_well(tmp_path: Path, rabbitmq_url: str) -> None:
@@ -193,6 +230,31 @@ async def _order(platform: Embedded, order_id: str) -> Any:
         client.get(f"{platform.url('sales')}/api/v1/orders/{order_id}") as answer,
     ):
         return await answer.json()
+
+
+def _addresses_to_unsubscribe(folder: Path) -> set[str]:
+    return set(re.findall(r"^List-Unsubscribe: <(http://[^/]+)/", _headers(folder), re.MULTILINE))
+
+
+def _headers(folder: Path) -> str:
+    return "\n".join(file.read_text().partition("\n\n")[0] for file in folder.glob("*.eml"))
+
+
+async def _without_notification(data: Path) -> None:
+    """As an older version left it."""
+    file = data / "keys.json"
+    keys = json.loads(file.read_text())
+    del keys["services"]["notification"]
+    file.write_text(json.dumps(keys))
+    async with own_postgres(data / "postgres", data / "postgres.log", []) as server:
+        connection = await asyncpg.connect(server.set(database="postgres").render_as_string())
+        await connection.execute("DROP DATABASE orderflow_notification")
+        await connection.close()
+
+
+async def _is_ready(platform: Embedded, service: str) -> bool:
+    async with aiohttp.ClientSession() as client, client.get(f"{platform.url(service)}/readyz") as answer:
+        return answer.status == 200
 
 
 async def _has_status(platform: Embedded, order_id: str, status: str) -> bool:

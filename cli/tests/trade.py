@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,7 +26,10 @@ APRON = "0198c0de-0000-7000-8000-00000000a002"
 
 @dataclass(frozen=True)
 class Trade:
-    """`ids["paid"]` is an order, `ids["paid_hold"]` its reservation, `…_shipment`, `…_payment`."""
+    """`ids["paid"]` is an order, `ids["paid_hold"]` its reservation, `…_shipment`, `…_payment`, `…_return`.
+
+    `…_second` is its second parcel.
+    """
 
     templates: Mapping[str, str]
     ids: Mapping[str, str]
@@ -107,14 +111,59 @@ class Shop:
                 await self.moves(order_id, "delivery")
         assert (await self.ask("customer", "POST", "/orders", _order({"roaster-sampler": 4}), expected=400)) is not None
         await self.declined()
+        orders |= await self.parts()
+        orders |= await self.goes_astray()
+        orders |= await self.takes_back()
         orders["erased"] = await self.erased()
         return orders
 
-    async def places(self) -> str:
+    async def parts(self) -> dict[str, str]:
+        """Orders in two parcels: neither has left, one has, both have arrived."""
+        orders = {name: await self.places(_KETTLES) for name in ("parted", "parted_left", "parted_home")}
+        for order_id in orders.values():
+            await self.moves(order_id, "split", {"items": [{"product_id": "paper-filters-100", "quantity": 3}]})
+        for order_id in (orders["parted_left"], orders["parted_home"]):
+            await self.moves(order_id, "dispatch")
+        await self.moves(orders["parted_home"], "dispatch", number=2)
+        for number in (2, 1):
+            await self.moves(orders["parted_home"], "delivery", number=number)
+        return orders
+
+    async def goes_astray(self) -> dict[str, str]:
+        """One parcel is lost, one came back and was sent again."""
+        orders = {name: await self.places(_KETTLES) for name in ("lost", "resent")}
+        for order_id in orders.values():
+            await self.moves(order_id, "dispatch")
+        await self.moves(orders["lost"], "loss", {"reason": "The carrier cannot find it."})
+        await self.moves(orders["resent"], "return", {"reason": "Nobody was at home."})
+        await self.moves(orders["resent"], "sending-again")
+        await self.moves(orders["resent"], "dispatch")
+        return orders
+
+    async def takes_back(self) -> dict[str, str]:
+        """Of one order that was paid by card, and of one that was not."""
+        orders = {"sent_back": await self.places(_KETTLES), "paid_back": await self.checks_out()}
+        await self.ask("admin", "POST", f"/orders/{orders['paid_back']}/confirmation")
+        for name, product in (("sent_back", "gooseneck-kettle"), ("paid_back", "product_789")):
+            order_id = orders[name]
+            await self.moves(order_id, "dispatch")
+            await self.moves(order_id, "delivery")
+            await until(partial(self.is_delivered, order_id), within=30)
+            body = {"items": [{"product_id": product, "quantity": 1}]}
+            return_id = (await self.ask("customer", "POST", f"/orders/{order_id}/returns", body))["return_id"]
+            await self.ask("admin", "POST", f"/returns/{return_id}/receipt", {"restock": True})
+            await self.ask("admin", "POST", f"/returns/{return_id}/refund")
+        return orders
+
+    async def is_delivered(self, order_id: str) -> bool:
+        return bool((await self.ask("customer", "GET", f"/orders/{order_id}"))["status"] == "DELIVERED")
+
+    async def places(self, goods: Mapping[str, int] | None = None) -> str:
         items = _order({"product_456": 2})["items"] + [
             {"product_id": "barista-apron", "variant_id": APRON, "quantity": 1}
         ]
-        return str((await self.ask("customer", "POST", "/orders", {**_order({}), "items": items}))["order_id"])
+        body = {**_order({}), "items": items} if goods is None else _order(goods)
+        return str((await self.ask("customer", "POST", "/orders", body))["order_id"])
 
     async def checks_out(self, card: str = "tok_ok") -> str:
         await self.ask("customer", "POST", "/cart/items", {"product_id": "product_789", "quantity": 1})
@@ -136,14 +185,16 @@ class Shop:
         await self.ask("admin", "DELETE", f"/customers/{customer_id}", {"reason": "Asked by letter."}, expected=204)
         return customer_id
 
-    async def moves(self, order_id: str, step: str) -> None:
+    async def moves(self, order_id: str, step: str, body: Any = None, *, number: int = 1) -> None:
         """As soon as Delivery lets them."""
 
         async def moved() -> bool:
             found = (await self.ask("warehouse", "GET", f"/shipments?order_id={order_id}", service="delivery"))["items"]
-            if not found or step not in [action.removeprefix("confirm_") for action in found[0]["allowed_actions"]]:
+            [parcel] = [each for each in found if each["number"] == number] or [None]
+            if parcel is None or _ACTIONS[step] not in parcel["allowed_actions"]:
                 return False
-            await self.ask("warehouse", "POST", f"/shipments/{found[0]['shipment_id']}/{step}", {}, service="delivery")
+            path = f"/shipments/{parcel['shipment_id']}/{step}"
+            await self.ask("warehouse", "POST", path, body or {}, service="delivery")
             return True
 
         await until(moved, within=30)
@@ -168,18 +219,32 @@ class Shop:
     async def ids_of(self, orders: Mapping[str, str]) -> dict[str, str]:
         books = Copy(self._platform.connection["database_urls"])
         holds = {str(row["id"]): str(row["hold"]) for row in await books.rows("sales", _HOLDS)}
-        parcels = {str(row["order_id"]): str(row["id"]) for row in await books.rows("delivery", _SHIPMENTS)}
+        shipments = await books.rows("delivery", _SHIPMENTS)
+        parcels = {(str(row["order_id"]), row["number"]): str(row["id"]) for row in shipments}
+        returns = {str(row["order_id"]): str(row["id"]) for row in await books.rows("sales", _RETURNS)}
         # As young as the orders: where something belongs is looked for by when it was made.
         ids = {**orders, "stray": str(uuid7())}
         for name, order_id in orders.items():
             if order_id in holds:
                 ids[f"{name}_hold"] = ids[f"{name}_payment"] = holds[order_id]
-                ids[f"{name}_shipment"] = parcels[order_id]
+                ids[f"{name}_shipment"] = parcels[order_id, 1]
+                ids[f"{name}_second"] = parcels.get((order_id, 2), "")
+                ids[f"{name}_return"] = returns.get(order_id, "")
         return ids
 
 
 _HOLDS = "SELECT id, reservation_id AS hold FROM orders"
-_SHIPMENTS = "SELECT id, order_id FROM shipments"
+_SHIPMENTS = "SELECT id, order_id, number FROM shipments"
+_RETURNS = "SELECT id, order_id FROM returns"
+_KETTLES = {"gooseneck-kettle": 2, "paper-filters-100": 3}
+_ACTIONS = {
+    "split": "split",
+    "dispatch": "dispatch",
+    "delivery": "confirm_delivery",
+    "loss": "report_loss",
+    "return": "report_return",
+    "sending-again": "send_again",
+}
 
 
 def _order(items: Mapping[str, int]) -> dict[str, Any]:

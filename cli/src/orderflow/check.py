@@ -38,7 +38,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
     data: Data = DEFAULT_FOLDER,
 ) -> None:
-    """Check that nothing is lost and nothing doubled: stock, orders, parcels, money and events.
+    """Check that nothing is lost and nothing doubled: stock, orders, parcels, money, events and mails.
 
     It reads the databases of all services and compares them, while everything runs. What is under way is no offence:
     what looks broken is looked at again until it is mended, or has stayed broken for as long as --patience says.

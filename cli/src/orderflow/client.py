@@ -11,6 +11,14 @@ import aiohttp
 from .failure import Failure
 
 
+class Refusal(Failure):
+    """An answer that says no; whoever knows better what it means catches it."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class Client:
     """One service, as one person sees it."""
 
@@ -40,7 +48,7 @@ class Client:
             async with self._session.request(method, self._url + path, **more) as answer:
                 content = await answer.json()
                 if answer.status >= HTTPStatus.BAD_REQUEST:
-                    raise Failure(f"{method} {path} was refused: {_words(content)} ({answer.status}).")
+                    raise Refusal(f"{method} {path} was refused: {_words(content)} ({answer.status}).", answer.status)
                 return content
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise Failure(f"{self._url} does not answer as orderflow does. Does the platform still run?") from error

@@ -1,7 +1,7 @@
 """`orderflow demo`: places an order and shows what becomes of it, until it is delivered."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,17 +11,21 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 
-from contracts.delivery import ShipmentStatus
+from contracts.delivery.shipments import ShipmentStatus
 from contracts.sales.orders import OrderStatus, OrderView, Timeline
 from contracts.text import to_decimal_string
 
 from .client import Client
 from .failure import USAGE, Failure
 from .folder import Connection, Folder
+from .mailbox import Mail, mails_about
 from .options import DEFAULT_FOLDER, Data, span
 from .progress import Progress
+from .terminal import printable
 
 _LOOK_EVERY: Final = 0.2
+_MAILS: Final = 3
+_MAILS_COME_WITHIN: Final = 5.0
 _PATIENCE: Final = {False: timedelta(minutes=1), True: timedelta(minutes=15)}
 _ORDER: Final = {
     "items": [{"product_id": "product_456", "quantity": 2}, {"product_id": "product_789", "quantity": 1}],
@@ -52,6 +56,7 @@ class _Way:
     sales: Client
     staff: Client | None
     waits_for_people: bool
+    mail_folder: Path | None = None
 
 
 @app.command()
@@ -75,7 +80,7 @@ def _find_way(data: Path, sales_url: str | None, token: str | None, drive: bool)
         return _Way(Client(sales_url, token), None, False)
     platform = Folder(data).connection()
     staff = Client(platform.urls["delivery"], platform.tokens["warehouse"]) if drive else None
-    return _Way(_customer(platform), staff, platform.manual and not drive)
+    return _Way(_customer(platform), staff, platform.manual and not drive, platform.mail_folder)
 
 
 def _customer(platform: Connection) -> Client:
@@ -99,6 +104,8 @@ async def _demo(way: _Way, within: timedelta | None) -> None:
                 await _follow(way, order, Progress(console, order))
         except TimeoutError:
             raise Failure(f"Order {order.order_id} is not delivered after {patience}. {_hint(way)}") from None
+    if way.mail_folder is not None:
+        await _show_mails(console, order, way.mail_folder)
     console.print("Delivered.")
 
 
@@ -126,6 +133,21 @@ async def _drive(staff: Client, order_id: str) -> None:
             await staff.post(f"{path}/dispatch", {})
         elif shipment["status"] == ShipmentStatus.SHIPPED:
             await staff.post(f"{path}/delivery", {"delivery_location": "Front door"})
+
+
+async def _show_mails(console: Console, order: OrderView, folder: Path) -> None:
+    """They come a moment later than what they tell of, if the customer wants them all."""
+    found: list[Mail] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_MAILS_COME_WITHIN):
+            while len(found) < _MAILS:
+                found = mails_about(str(order.order_id), folder, order.created_at)
+                await asyncio.sleep(_LOOK_EVERY)
+    if found:
+        console.print(f"Mails about it, in {folder}:", highlight=False, soft_wrap=True)
+    for mail in found:
+        line = f"  {mail.at.astimezone():%H:%M:%S}  {printable(mail.subject)}"
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _content(order: OrderView) -> str:

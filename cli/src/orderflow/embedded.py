@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
 
@@ -21,7 +23,7 @@ from chassis.settings import ServiceSettings
 from . import environment, fleet
 from .ending import Ending
 from .failure import Failure, in_short
-from .folder import Connection, Keys
+from .folder import OPERATIONS, Connection, Folder, Keys
 
 HOST: Final = "127.0.0.1"
 _ANSWER_WITHIN: Final = 30.0
@@ -43,6 +45,10 @@ def database_urls(server: URL) -> dict[str, str]:
     }
 
 
+def mail_folder(folder: Folder) -> Path | None:
+    return None if "NOTIFICATION_SMTP__HOST" in os.environ else folder.mail
+
+
 def settings(name: fleet.Name, keys: Keys, platform: Connection) -> ServiceSettings:
     """A service takes of these what it knows; the rest of what it can be told may stand in the environment."""
     given = {
@@ -55,6 +61,10 @@ def settings(name: fleet.Name, keys: Keys, platform: Connection) -> ServiceSetti
         "product_url": platform.urls["product"],
         "accounts": {"login_key": json.dumps(keys.people), "mail_secret": keys.mail_secret},
         "carrier_secret": keys.carrier_secret,
+        "mail_secret": keys.mail_secret,
+        "folder": platform.mail_folder,
+        "operations": os.environ.get("NOTIFICATION_OPERATIONS", OPERATIONS),
+        "links": {"api": os.environ.get("NOTIFICATION_LINKS__API", platform.urls["notification"])},
         "autopilot": not platform.manual,
     }
     return environment.read(fleet.settings_of(name), **given)

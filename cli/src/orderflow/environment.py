@@ -49,6 +49,9 @@ def _arm_failpoints(settings: PlatformSettings) -> None:
 def _variables(kind: type[BaseSettings], at: Sequence[int | str], *, whole: bool) -> list[str]:
     """Nested settings have their own names (SALES_ACCOUNTS__LOGIN_KEY): a whole group is each that it must have."""
     prefix = kind.model_config.get("env_prefix", "")
+    if not at:
+        # A rule over several of them, which says by itself which these are.
+        return [f"{prefix}…"]
     names = [f"{prefix}{'__'.join(map(str, at))}".upper()]
     group = _group_at(kind, at)
     if group is None or not whole:
@@ -66,4 +69,4 @@ def _group_at(kind: type[BaseModel], at: Sequence[int | str]) -> type[BaseModel]
 
 
 def _explain(variable: str, kind: str, words: str) -> str:
-    return f"{variable} is missing." if kind == "missing" else f"{variable}: {words}."
+    return f"{variable} is missing." if kind == "missing" else f"{variable}: {words.removeprefix('Value error, ')}."

@@ -25,7 +25,7 @@ from .folder import Folder
 from .options import DEFAULT_FOLDER, Data
 from .terminal import printable
 
-ServiceName = Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help="Whose: sales, product or delivery.")]
+ServiceName = Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help=f"Whose: {fleet.ONE_OF_THEM}.")]
 EventId = Annotated[str, typer.Argument(metavar="EVENT_ID", help="As `list` shows it.")]
 
 app = typer.Typer(

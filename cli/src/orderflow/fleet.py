@@ -15,8 +15,9 @@ from chassis.settings import ServiceSettings
 
 from .failure import USAGE, Failure
 
-Name = Literal["sales", "product", "delivery"]
+Name = Literal["sales", "product", "delivery", "notification"]
 NAMES: tuple[Name, ...] = get_args(Name)
+ONE_OF_THEM: Final = f"{', '.join(NAMES[:-1])} or {NAMES[-1]}"
 DRIVER: Final = "postgresql+asyncpg"
 
 

@@ -17,6 +17,8 @@ from chassis.keys import Signer, new_keypair
 from .failure import Failure, in_short
 
 PEOPLE = ("customer", "warehouse", "admin")
+OPERATIONS = "operations@example.org"
+"""Who is told what needs people, on a platform that is tried out."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -58,6 +60,8 @@ class Connection(BaseModel):
     mail_secret: str
     database_urls: dict[str, str]
     manual: bool = False
+    mail_folder: Path | None = None
+    """Where mails are written; None: they are sent by SMTP."""
 
 
 class Folder:
@@ -101,6 +105,10 @@ class Folder:
             keys = keys.model_copy(update={"services": new.services | keys.services}) if keys else new
             write_private(self._keys, _json(keys))
         return keys
+
+    @property
+    def mail(self) -> Path:
+        return self.path.absolute() / "mail"
 
     def connection(self) -> Connection:
         connection = self._read(self._connection, Connection)

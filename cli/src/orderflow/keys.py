@@ -11,7 +11,7 @@ import typer
 
 from . import fleet
 from .failure import Failure, in_short
-from .folder import Keys, new_keys
+from .folder import OPERATIONS, Keys, new_keys
 
 app = typer.Typer(add_completion=False)
 
@@ -49,11 +49,15 @@ def _environment(made: Keys, *, demo: bool) -> Iterator[str]:
         yield f"{name.upper()}_RABBITMQ_PASSWORD={_password()}"
     yield f"SALES_ACCOUNTS__LOGIN_KEY='{json.dumps(made.people)}'"
     yield f"SALES_ACCOUNTS__MAIL_SECRET={made.mail_secret}"
+    yield f"NOTIFICATION_MAIL_SECRET={made.mail_secret}"
+    # Below where it is started: whoever names an SMTP server takes this line away.
+    yield "NOTIFICATION_FOLDER=mail"
     yield f"DELIVERY_CARRIER_SECRET='{made.carrier_secret}'"
     yield f"POSTGRES_PASSWORD={_password()}"
     if demo:
         yield "COMPOSE_PROFILES=demo"
         yield "DELIVERY_AUTOPILOT=true"
+        yield f"NOTIFICATION_OPERATIONS={OPERATIONS}"
 
 
 def _password() -> str:

@@ -10,9 +10,23 @@ from typer.main import get_command
 
 from .failure import Failure
 
-_NEEDS: Final = {"catalogue": "product"}
+_NEEDS: Final = {"catalogue": "product", "carrier": "delivery"}
 """What is a service's own can be done where that is installed; an image has one service only."""
-COMMANDS = ("up", "demo", "token", "events", "check", "keys", "rotate", "seed", "catalogue", "serve")
+COMMANDS = (
+    "up",
+    "demo",
+    "token",
+    "events",
+    "mail",
+    "check",
+    "keys",
+    "rotate",
+    "seed",
+    "catalogue",
+    "shipments",
+    "carrier",
+    "serve",
+)
 
 
 class _Commands(TyperGroup):

@@ -22,7 +22,8 @@ def next_steps(platform: Connection, folder: Path, seconds: float) -> str:
     data = "" if folder == DEFAULT_FOLDER else f" --data {shlex.quote(str(folder))}"
     parts = [
         f"orderflow is ready after {seconds:.1f} s (Ctrl-C stops it; it logs to {folder / 'orderflow.log'}).",
-        *(f"  {name:<9} {url}/docs" for name, url in platform.urls.items()),
+        *(f"  {name:<12} {url}/docs" for name, url in platform.urls.items()),
+        f"  {'mails':<12} {_where_mails_go(platform)}",
         "",
         "Try this in a second terminal:",
         *_as_customer(platform, command, data),
@@ -33,6 +34,12 @@ def next_steps(platform: Connection, folder: Path, seconds: float) -> str:
         ),
     ]
     return "\n".join(parts)
+
+
+def _where_mails_go(platform: Connection) -> str:
+    if platform.mail_folder is None:
+        return "go out by SMTP"
+    return f"are written to {shlex.quote(str(platform.mail_folder))}"
 
 
 def _as_customer(platform: Connection, command: str, data: str) -> Sequence[str]:
@@ -68,7 +75,8 @@ def _as_staff(platform: Connection, command: str, data: str) -> Sequence[str]:
         f"STAFF=$({command} token warehouse{data})",
         f'SHIPMENT=$(curl -sS "{shipments}?order_id=$ORDER_ID" {_AS_STAFF})',
         "SHIPMENT_ID=${SHIPMENT#*'\"shipment_id\":\"'}; SHIPMENT_ID=${SHIPMENT_ID%%'\"'*}",
-        f'curl -sS {shipments}/$SHIPMENT_ID/dispatch {_AS_STAFF} {_JSON} -d \'{{"carrier": "FedEx"}}\'',
+        'PARCEL=\'{"carrier": "FedEx", "tracking_number": "TRK-\'$RANDOM$RANDOM\'"}\'',
+        f'curl -sS {shipments}/$SHIPMENT_ID/dispatch {_AS_STAFF} {_JSON} -d "$PARCEL"',
         f'curl -sS {shipments}/$SHIPMENT_ID/delivery {_AS_STAFF} {_JSON} -d \'{{"delivery_location": "Front door"}}\'',
     )
 

@@ -18,7 +18,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def seed(
-    service: Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help="Whose: sales, product or delivery.")],
+    service: Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help=f"Whose: {fleet.ONE_OF_THEM}.")],
 ) -> None:
     """Put the demo's catalogue or customer into a service's database.
 

@@ -21,7 +21,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command(name="serve")
 def serve_one(
-    service: Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help="Which one: sales, product or delivery.")],
+    service: Annotated[fleet.Name, typer.Argument(metavar="SERVICE", help=f"Which one: {fleet.ONE_OF_THEM}.")],
     role: Annotated[Role | None, typer.Option(help="Only the API, or only what works behind it.")] = None,
     port: Annotated[int | None, typer.Option(min=1, max=65_535, help="Where it listens.")] = None,
     metrics_port: Annotated[

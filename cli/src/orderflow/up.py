@@ -41,7 +41,7 @@ class Wanted:
 @app.command()
 def up(
     port_base: Annotated[
-        int, typer.Option(min=1, max=65_000, help="Sales gets the port after it, then Product, then Delivery.")
+        int, typer.Option(min=1, max=65_000, help="Sales gets the port after it; then Product, Delivery, Notification.")
     ] = 8000,
     data: Data = DEFAULT_FOLDER,
     manual: Annotated[bool, typer.Option("--manual", help="Parcels wait for people: no autopilot.")] = False,
@@ -109,6 +109,7 @@ def _describe(wanted: Wanted, addresses: dict[str, str], server: URL, keys: Keys
         mail_secret=keys.mail_secret,
         database_urls=embedded.database_urls(server),
         manual=wanted.manual,
+        mail_folder=embedded.mail_folder(wanted.folder),
     )
 
 

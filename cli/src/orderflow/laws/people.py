@@ -1,13 +1,16 @@
-"""Laws of people: one cart each, and nothing left of those who were erased."""
+"""Laws of people: one cart each, the same name everywhere, and nothing left of those who were erased."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from chassis.statements import TEXT
 
-from .law import Law, Subject, Within
+from .law import Between, Law, Row, Subject, Within, by_ids
 
 CARTS: Final = Subject("sales", "carts", "customer_id", TEXT)
 ERASED: Final = Subject("sales", "customers", kind=TEXT, only="status = 'ERASED'")
+# Of the others a job is about to tell.
+INTRODUCED: Final = Subject("sales", "customers", kind=TEXT, only="status <> 'ERASED' AND is_introduced")
 
 _CARTS: Final = """
     SELECT customer_id AS key, format('has %s carts', count(*)) AS stands
@@ -33,6 +36,37 @@ _ERASED: Final = """
     FROM customers
     WHERE id = ANY(:ids) AND status = 'ERASED'
 """
+_INTRODUCED: Final = """
+    SELECT id AS key, id AS other, email, name, language FROM customers
+    WHERE id = ANY(:ids) AND status <> 'ERASED' AND is_introduced
+"""
+_FORGOTTEN: Final = "SELECT id AS key, id AS other FROM customers WHERE id = ANY(:ids) AND status = 'ERASED'"
+_KNOWN: Final = by_ids(
+    "notification",
+    """
+    SELECT customer_id AS other, email, name, language, erased_at IS NOT NULL AS is_erased,
+        EXISTS (SELECT FROM back_in_stock_wishes WHERE customer_id = customers.customer_id) AS has_wishes
+    FROM customers WHERE customer_id = ANY(:ids)
+    """,
+    TEXT,
+)
+
+
+def _is_known(customer: Row, known: Sequence[Row]) -> str | None:
+    """Without saying what it is: this is printed."""
+    if not known:
+        return "Notification has never heard of them"
+    if known[0]["is_erased"]:
+        return "Notification was told to forget them"
+    other = [name for name in ("email", "name", "language") if known[0][name] != customer[name]]
+    return f"Notification knows another {', '.join(other)}" if other else None
+
+
+def _is_forgotten(_: Row, known: Sequence[Row]) -> str | None:
+    if known and (known[0]["has_wishes"] or not known[0]["is_erased"]):
+        return "Notification still knows them"
+    return None
+
 
 PEOPLE: Final = (
     Law("people.carts", "Nobody has two carts", CARTS, Within(_CARTS)),
@@ -41,5 +75,17 @@ PEOPLE: Final = (
         "Nothing is left of whoever was erased",
         ERASED,
         Within(f"SELECT * FROM ({_ERASED}) AS erased WHERE stands <> 'there is still: '"),
+    ),
+    Law(
+        "people.told",
+        "Who writes to a customer knows who they are",
+        INTRODUCED,
+        Between(_INTRODUCED, "notification", _KNOWN, _is_known),
+    ),
+    Law(
+        "people.forgotten",
+        "Who writes to customers has forgotten whoever was erased",
+        ERASED,
+        Between(_FORGOTTEN, "notification", _KNOWN, _is_forgotten),
     ),
 )

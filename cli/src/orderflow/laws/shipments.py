@@ -1,6 +1,7 @@
-"""Laws of parcels: one for each order, of the same things, and where the order says it is."""
+"""Laws of parcels: each order has its own, of the same things, and is where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from .holds import LISTED, ORDERED, ORDERS, is_of
@@ -9,18 +10,27 @@ from .law import Between, Law, Row, Subject, Within, by_ids
 SHIPMENTS: Final = Subject("delivery", "shipments")
 CLAIMED: Final = Subject("delivery", "shipments", only="dispatching_until IS NOT NULL")
 
-_SHIPMENT_OF: Final = {
-    "CONFIRMED": "READY",
-    "PENDING_SHIPMENT": "READY",
-    "SHIPPED": "SHIPPED",
-    "DELIVERED": "DELIVERED",
-    "CANCELLED": "STOPPED",
+_PARCELS_OF: Final[Mapping[str, AbstractSet[str]]] = {
+    "PENDING": {"ON_HOLD"},
+    "CONFIRMED": {"READY"},
+    "PENDING_SHIPMENT": {"READY"},
+    # One that has come back may be on the shelf again, and others may have yet to leave.
+    "SHIPPED": {"READY", "SHIPPED", "DELIVERED", "LOST", "RETURNED"},
+    "DELIVERED": {"DELIVERED"},
+    "CANCELLED": {"STOPPED"},
 }
+_UNDER_WAY: Final = ("SHIPPED", "DELIVERED")
 
 _ORDERS: Final = "SELECT id AS key, id AS other, status FROM orders WHERE id = ANY(:ids)"
 _PENDING: Final = f"{_ORDERS} AND status = 'PENDING'"
 _FURTHER: Final = f"{_ORDERS} AND status <> 'PENDING'"
-_SHIPMENTS: Final = by_ids("delivery", "SELECT order_id AS other, status FROM shipments WHERE order_id = ANY(:ids)")
+_SHIPMENTS: Final = by_ids(
+    "delivery",
+    """
+    SELECT order_id AS other, number, parcels, status, shipped_at IS NOT NULL AS has_left
+    FROM shipments WHERE order_id = ANY(:ids) ORDER BY order_id, number
+    """,
+)
 _PACKED: Final = by_ids(
     "delivery",
     f"""
@@ -43,19 +53,28 @@ _ABANDONED: Final = """
 """
 
 
-def _is_one(order: Row, shipments: Sequence[Row]) -> str | None:
-    return None if len(shipments) == 1 else f"the order is {order['status']}, and has {len(shipments)} shipments"
+def _are_numbered(order: Row, parcels: Sequence[Row]) -> str | None:
+    if not parcels:
+        return f"the order is {order['status']}, and has no parcel"
+    numbers = [parcel["number"] for parcel in parcels]
+    counts = {parcel["parcels"] for parcel in parcels}
+    if sorted(numbers) == list(range(1, len(parcels) + 1)) and counts == {len(parcels)}:
+        return None
+    said = ", ".join(f"{parcel['number']} of {parcel['parcels']}" for parcel in parcels)
+    return f"the order is {order['status']}, its parcels are {said}"
 
 
-def _is_where_the_order_is(order: Row, shipments: Sequence[Row]) -> str | None:
-    wanted = _SHIPMENT_OF.get(order["status"])
-    strays = {shipment["status"] for shipment in shipments} - {wanted}
-    return f"the order is {order['status']}, its shipment {', '.join(sorted(strays))}" if strays else None
-
-
-def _is_on_hold(_: Row, shipments: Sequence[Row]) -> str | None:
-    strays = {shipment["status"] for shipment in shipments} - {"ON_HOLD"}
-    return f"the order is PENDING, its shipment {', '.join(sorted(strays))}" if strays else None
+def _are_where_the_order_is(order: Row, parcels: Sequence[Row]) -> str | None:
+    status, seen = order["status"], {parcel["status"] for parcel in parcels}
+    if not parcels:
+        return None
+    has_left = any(parcel["has_left"] for parcel in parcels)
+    has_arrived = seen == {"DELIVERED"}
+    is_right = seen <= _PARCELS_OF[status] and has_left == (status in _UNDER_WAY)
+    if is_right and has_arrived == (status == "DELIVERED"):
+        return None
+    which = "something of it has left" if has_left else "nothing of it has left"
+    return f"the order is {status}, its parcels {', '.join(sorted(seen))}, and {which}"
 
 
 def _has_its_order(shipment: Row, orders: Sequence[Row]) -> str | None:
@@ -67,28 +86,33 @@ def _has_its_order(shipment: Row, orders: Sequence[Row]) -> str | None:
 
 
 PARCELS: Final = (
-    Law("shipments.one", "An order has one shipment", ORDERS, Between(_ORDERS, "delivery", _SHIPMENTS, _is_one)),
+    Law(
+        "shipments.numbers",
+        "An order has one parcel, or several that are numbered",
+        ORDERS,
+        Between(_ORDERS, "delivery", _SHIPMENTS, _are_numbered),
+    ),
     Law(
         "shipments.owner",
-        "A shipment is of an order, and takes what is held for that",
+        "A parcel is of an order, and takes what is held for that",
         SHIPMENTS,
         Between(_BELONGING, "sales", _OWNERS, _has_its_order),
     ),
     Law(
         "shipments.status",
-        "An order is where its shipment is",
+        "An order is shipped when one of its parcels has left, and delivered when all have arrived",
         ORDERS,
-        Between(_FURTHER, "delivery", _SHIPMENTS, _is_where_the_order_is),
+        Between(_FURTHER, "delivery", _SHIPMENTS, _are_where_the_order_is),
     ),
     Law(
         "shipments.on_hold",
-        "The shipment of an order that is not paid for is on hold",
+        "The parcels of an order that is not paid for are on hold",
         ORDERS,
-        Between(_PENDING, "delivery", _SHIPMENTS, _is_on_hold),
+        Between(_PENDING, "delivery", _SHIPMENTS, _are_where_the_order_is),
     ),
     Law(
         "shipments.items",
-        "What is in the parcel is what was ordered",
+        "What is in an order's parcels is what was ordered",
         ORDERS,
         Between(ORDERED.format(other="orders.id"), "delivery", _PACKED, is_of),
     ),
