@@ -26,7 +26,8 @@ RUN python needed.py ${SERVICE} <requirements.lock >own.txt \
 COPY deploy/healthcheck.py /opt/orderflow/
 
 FROM python:3.11-slim
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin orderflow
+RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin orderflow \
+ && install --directory --owner orderflow --mode 700 /var/lib/orderflow
 COPY --from=build /opt/libraries /opt/libraries
 ARG SERVICE
 COPY --from=service /opt/orderflow /opt/orderflow
@@ -34,9 +35,11 @@ ENV SERVICE=${SERVICE} \
     PATH=/opt/orderflow/bin:/opt/libraries/bin:$PATH \
     PYTHONPATH=/opt/orderflow \
     PYTHONUNBUFFERED=1
+# The one place where a service may keep files, if something is mounted there.
+WORKDIR /var/lib/orderflow
 USER orderflow
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s --retries=4 \
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s --retries=4 \
   CMD ["python", "-I", "/opt/orderflow/healthcheck.py"]
 # `exec` leaves the service itself as process 1: it gets SIGTERM, finishes what runs and ends with 0.
 CMD exec orderflow serve "$SERVICE"

@@ -2,7 +2,7 @@
 # Gives each service its own database and a role that can connect to no other. Runs once, when the volume is new.
 set -eu
 
-for service in sales product delivery; do
+for service in sales product delivery notification; do
   password=$(printenv "$(echo "$service" | tr '[:lower:]' '[:upper:]')_DATABASE_PASSWORD")
   PASSWORD=$password psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --set service="$service" \
     --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'

@@ -21,13 +21,14 @@ umask 077
 cat >/etc/rabbitmq/definitions.json <<JSON
 {
   "vhosts": [{"name": "/"}],
-  "users": [$(user sales), $(user product), $(user delivery)],
+  "users": [$(user sales), $(user product), $(user delivery), $(user notification)],
   "permissions": [
     $(may_read sales '^(sales\\..*|(delivery|product)\\.events)$'),
     $(may_read product '^product\\..*$'),
-    $(may_read delivery '^(delivery\\..*|sales\\.events)$')
+    $(may_read delivery '^(delivery\\..*|sales\\.events)$'),
+    $(may_read notification '^(notification\\..*|(sales|delivery|product)\\.events)$')
   ],
-  "exchanges": [$(events_of sales), $(events_of product), $(events_of delivery)]
+  "exchanges": [$(events_of sales), $(events_of product), $(events_of delivery), $(events_of notification)]
 }
 JSON
 chown rabbitmq /etc/rabbitmq/definitions.json

@@ -15,7 +15,7 @@ import pytest
 from dotenv import dotenv_values
 
 from chassis.keys import Signer
-from tests.harness.platform import ORDERFLOW, until
+from tests.harness.platform import LINKS, OPERATIONS, ORDERFLOW, until
 
 from .stack import SERVICES, ready
 
@@ -37,7 +37,9 @@ class ComposeStack:
         made = subprocess.run([ORDERFLOW, "keys"], capture_output=True, text=True, check=True).stdout
         # Port 0 is any that is free: whatever else runs here stays undisturbed.
         ports = "".join(f"{service.upper()}_PORTS=0\n" for service in SERVICES)
-        self.environment.write_text(f"{made}{ports}TAG={self.project}\nCOMPOSE_PROFILES=demo\n")
+        self.environment.write_text(
+            f"{made}{ports}TAG={self.project}\nCOMPOSE_PROFILES=demo\nNOTIFICATION_OPERATIONS={OPERATIONS}\nDELIVERY_CARRIERS__LINKS='{LINKS}'\n"
+        )
         self.secrets = {name: value or "" for name, value in dotenv_values(self.environment).items()}
         self.people = Signer(self.secrets["SALES_ACCOUNTS__LOGIN_KEY"])
         self.carrier_secret = self.secrets["DELIVERY_CARRIER_SECRET"]
@@ -112,9 +114,24 @@ class ComposeStack:
         script = Path(__file__).with_name("events.py").read_text()
         self.run(in_the_name_of, "python", "-c", script, json.dumps(events))
 
+    def mails(self) -> list[bytes]:
+        script = Path(__file__).with_name("mails.py").read_text()
+        found: list[str] = json.loads(self.run("notification", "python", "-c", script, "mail"))
+        return [mail.encode("latin-1") for mail in found]
+
     def run(self, service: str, *command: str) -> str:
         """In the service's first container; fails when the command does."""
         return docker("exec", self.containers(service)[0], *command)
+
+    @asynccontextmanager
+    async def beside(self, part: str) -> AsyncIterator[None]:
+        """What runs only when it is asked for runs inside."""
+        self._call("up", "--detach", "--no-build", "--no-deps", part)
+        try:
+            await until(self._is_healthy, _HEALTHY_WITHIN, every=0.5)
+            yield
+        finally:
+            self._call("rm", "--stop", "--force", part)
 
     def logs(self, lines: str = "60") -> str:
         return "\n".join(_last_words(container, lines) for container in self.containers())

@@ -11,11 +11,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests.harness.platform import OPERATIONS
 from tests.harness.rabbitmq import RabbitMQ
 
 from .compose import ComposeStack, compose_stack
 from .embedded import embedded_stack
-from .people import Carrier, Customer, Person, Staff, Visitor
+from .mailbox import Mailbox
+from .people import PASSWORD, Carrier, Customer, Person, Staff, Visitor
 from .processes import process_stack
 from .stack import Stack, ready
 
@@ -100,6 +102,30 @@ def demo_customer(stack: Stack, client: aiohttp.ClientSession) -> Customer:
 @pytest.fixture
 def visitor(stack: Stack, client: aiohttp.ClientSession) -> Visitor:
     return Visitor(stack, client)
+
+
+@pytest.fixture
+def address() -> str:
+    """Another one for each journey."""
+    return f"grace-{uuid4().hex[:12]}@example.org"
+
+
+@pytest.fixture
+def mailbox(stack: Stack, address: str) -> Mailbox:
+    return Mailbox(stack, address)
+
+
+@pytest.fixture
+def operations(stack: Stack) -> Mailbox:
+    return Mailbox(stack, OPERATIONS)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def grace(visitor: Visitor, address: str) -> Visitor:
+    """Registered and logged in; her e-mail is not verified yet."""
+    assert (await visitor.registers(address, PASSWORD, "Grace Example")).status == 201
+    assert (await visitor.logs_in(address, PASSWORD)).status == 200
+    return visitor
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from orderflow.folder import Folder
 from tests.harness.embedded import Embedded, embedded
 
+from .mails import written
 from .stack import cannot
 
 
@@ -47,6 +48,9 @@ class EmbeddedStack:
 
     async def tell(self, *events: Mapping[str, Any]) -> None:
         cannot(self.name, "nobody but its services reaches the broker inside the process")
+
+    def mails(self) -> list[bytes]:
+        return written(Path(self._platform.connection["mail_folder"]))
 
     def logs(self) -> str:
         logs = [self._platform.output, self._folder / "data" / "orderflow.log"]

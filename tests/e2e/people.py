@@ -19,6 +19,7 @@ from tests.harness.platform import until
 from .stack import Stack, token
 
 ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
+PASSWORD = "a moth in the relay, 1947"
 _PATIENCE = 120.0
 
 
@@ -144,6 +145,12 @@ class Visitor(Person):
         body = {"card_token": card_token, **more}
         return await self.ask("POST", "sales", "/checkout", json=body, headers={"Idempotency-Key": uuid4().hex})
 
+    async def places(self, items: Mapping[str, int]) -> str:
+        """An order of these; its id."""
+        placed = await self.ask("POST", "sales", "/orders", **_order(items, ""))
+        assert placed.status == 201, placed
+        return str(placed.body["order_id"])
+
     async def order(self, order_id: str) -> Any:
         return await self.see("sales", f"/orders/{order_id}")
 
@@ -169,6 +176,14 @@ class Staff(Person):
     async def dispatch(self, shipment_id: str, carrier: str, tracking_number: str) -> Answer:
         parcel = {"carrier": carrier, "tracking_number": tracking_number}
         return await self.ask("POST", "delivery", f"/shipments/{shipment_id}/dispatch", json=parcel)
+
+    async def splits(self, shipment_id: str, items: Mapping[str, int]) -> Answer:
+        """Into this parcel and another one, which has these items."""
+        wanted = [{"product_id": product, "quantity": quantity} for product, quantity in items.items()]
+        key = {"Idempotency-Key": uuid4().hex}
+        return await self.ask(
+            "POST", "delivery", f"/shipments/{shipment_id}/split", json={"items": wanted}, headers=key
+        )
 
     async def shipments_of(self, order_ids: Sequence[str]) -> list[Any]:
         found = [(await self.see("delivery", f"/shipments?order_id={id}"))["items"] for id in order_ids]

@@ -14,6 +14,7 @@ from tests.harness.platform import CARRIER_SECRET, MAIL_SECRET, SERVICES, Platfo
 from tests.harness.rabbitmq import RabbitMQ
 
 from .events import send
+from .mails import written
 from .stack import ready
 
 
@@ -61,6 +62,9 @@ class ProcessStack:
 
     async def tell(self, *events: Mapping[str, Any]) -> None:
         await send(self._broker_url, events)
+
+    def mails(self) -> list[bytes]:
+        return written(self._platform.mail_folder)
 
     def logs(self) -> str:
         return "\n".join(f"--- {replica.service}\n{replica.log()[-4000:]}" for replica in self._platform.each())

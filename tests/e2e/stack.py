@@ -11,7 +11,7 @@ import pytest
 from chassis.keys import Role, Signer
 from tests.harness.platform import until
 
-SERVICES = ("sales", "product", "delivery")
+SERVICES = ("sales", "product", "delivery", "notification")
 _ANSWERS_WITHIN = 90.0
 
 
@@ -44,6 +44,9 @@ class Stack(Protocol):
 
     async def tell(self, *events: Mapping[str, Any]) -> None:
         """Gives events to the broker in Delivery's name, past its outbox."""
+
+    def mails(self) -> list[bytes]:
+        """All that were sent so far, the oldest first."""
 
     def logs(self) -> str: ...
 

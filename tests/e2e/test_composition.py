@@ -52,6 +52,31 @@ async def test_the_command_offers_what_can_be_done_where_only_one_service_is(
     assert ("Import the catalogue" in offered) == (service == "product")
 
 
+async def test_a_service_can_write_where_its_files_are_to_be_and_nowhere_else(composed: ComposeStack) -> None:
+    composed.run("notification", "sh", "-c", "touch here && rm here")
+
+    for folder in ("/", "/opt/orderflow", "/usr/local"):
+        refused = composed.run("notification", "sh", "-c", f"touch {folder}/here 2>&1 || true")
+        assert "Read-only file system" in refused
+
+
+async def test_the_catcher_takes_what_is_sent_to_it_by_smtp(composed: ComposeStack) -> None:
+    script = (
+        "import smtplib\n"
+        "with smtplib.SMTP('mail', 2525) as server:\n"
+        "    server.sendmail('a@example.org', ['b@example.org'], 'To: b@example.org\\nSubject: Caught?\\n\\nYes.')\n"
+    )
+
+    async with composed.beside("mail"):
+        composed.run("notification", "python", "-c", script)
+        [caught] = composed.run("mail", "sh", "-c", "ls caught").split()
+        kept = composed.run("mail", "cat", f"caught/{caught}")
+        said = composed.logs("all")
+
+    assert "Subject: Caught?" in kept
+    assert f"{caught}  to b@example.org: Caught?" in said
+
+
 async def test_only_the_apis_are_published_and_only_on_this_machine(composed: ComposeStack) -> None:
     published = {}
     for container in _running(composed):
