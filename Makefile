@@ -20,10 +20,10 @@ setup: $(READY) ## Create .venv with everything that is needed, pinned and verif
 run: setup ## Start the whole platform here, with its own PostgreSQL (Ctrl-C stops it)
 	$(BIN)/orderflow up $(ARGS)
 
-test: setup ## Run all tests, those on a real RabbitMQ included (ARGS="-k cancel" narrows)
-	$(BIN)/pytest $(ARGS)
-test-embedded: setup ## Run the tests that need no RabbitMQ
-	$(BIN)/pytest -m "not rabbitmq" $(ARGS)
+test: setup ## Run all tests in parallel; what ARGS names (ARGS="-k cancel") in one process, unless it says -n auto
+	$(BIN)/pytest $(or $(ARGS),-n auto)
+test-embedded: setup ## Run the tests that need no RabbitMQ, likewise
+	$(BIN)/pytest -m "not rabbitmq" $(or $(ARGS),-n auto)
 e2e: setup ## Make the journeys of tests/e2e embedded, and again with a process per service
 	STACK=embedded $(BIN)/pytest tests/e2e $(ARGS) && STACK=processes $(BIN)/pytest tests/e2e $(ARGS)
 e2e-compose: setup ## Build the images, bring them up with Docker Compose and make the journeys there

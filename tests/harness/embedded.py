@@ -4,16 +4,15 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import subprocess
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .platform import ORDERFLOW, until
-from .ports import free_ports
+from .platform import LINKS, ORDERFLOW, until
+from .ports import free_range
 
 START_WITHIN = 60.0
 
@@ -38,13 +37,14 @@ class Embedded:
 @asynccontextmanager
 async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
     data, output = folder / "data", folder / "up.log"
+    environment = {name: value for name, value in os.environ.items() if name != "RABBITMQ_URL"}
     written = data / "connection.json"
     # A run that was killed could not remove it.
     written.unlink(missing_ok=True)
     with output.open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 (it takes a moment once, at the start of a test)
             [ORDERFLOW, "up", "--port-base", str(port_base()), "--data", str(data), *options],
-            env={name: value for name, value in os.environ.items() if name != "RABBITMQ_URL"},
+            env={"DELIVERY_CARRIERS__LINKS": LINKS, **environment},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -64,17 +64,5 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
 
 
 def port_base() -> int:
-    while True:
-        base = free_ports(1)[0]
-        if base < 65_000 and _are_free(range(base + 1, base + 5)):
-            return base
-
-
-def _are_free(ports: Sequence[int]) -> bool:
-    for port in ports:
-        with closing(socket.socket()) as attempt:
-            try:
-                attempt.bind(("127.0.0.1", port))
-            except OSError:
-                return False
-    return True
+    """The ports after it are free."""
+    return free_range(6)[0]

@@ -1,7 +1,7 @@
 """The fixtures of every test: a PostgreSQL, fresh databases on it, a RabbitMQ, empty virtual hosts on it."""
 
 import asyncio
-import signal
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
@@ -21,16 +21,16 @@ from .rabbitmq import RabbitMQ
 FreshDatabase = Callable[[str], Awaitable[str]]
 
 
-def pytest_configure() -> None:
-    # A CI that gives up sends SIGTERM: servers are to be taken down then as on Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"rabbitmq_server", "rabbitmq_url"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("rabbitmq")
+
+
+def pytest_collection_finish() -> None:
+    # All modules stay until the end. Looking at each object of theirs again takes 0.2 s per collection.
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

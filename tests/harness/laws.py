@@ -25,7 +25,14 @@ _RESTING = {
         "SELECT count(*) FROM orders WHERE status NOT IN ('DELIVERED', 'CANCELLED')",
     ],
     "product": [_UNSENT, _PARKED],
-    "delivery": [_UNSENT, _PARKED, "SELECT count(*) FROM shipments WHERE status NOT IN ('DELIVERED', 'STOPPED')"],
+    "delivery": [
+        _UNSENT,
+        _PARKED,
+        "SELECT count(*) FROM shipments WHERE status NOT IN ('DELIVERED', 'STOPPED')",
+        "SELECT count(*) FROM carrier_reports WHERE state = 'WAITING'",
+    ],
+    # Mails to customers of whom nothing was heard may wait on: no law minds those.
+    "notification": [_UNSENT, _PARKED],
 }
 
 

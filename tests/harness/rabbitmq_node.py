@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from .ports import free_ports
+from .turns import alone
 
 DEBIAN = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # what is on the PATH there insists on the system's own instance
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -103,7 +104,9 @@ class Node:
 @contextmanager
 def private_node() -> Iterator[Node]:
     """A node that is not yet started; raises LookupError where RabbitMQ is not installed and cannot be."""
-    program = _program() or _install()
+    # Whoever comes while it is being installed would see half of it.
+    with alone("rabbitmq"):
+        program = _program() or _install()
     with (
         tempfile.TemporaryDirectory(prefix="orderflow-rabbitmq-", ignore_cleanup_errors=True) as folder,
         ExitStack() as stack,

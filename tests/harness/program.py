@@ -1,0 +1,52 @@
+"""Runs `orderflow` as a process of its own that starts in a moment, as it is forked from one that has imported it all.
+
+Importing is most of what a service does when it starts; whether the command itself works is tested by its own tests.
+"""
+
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from orderflow import fleet
+
+_READY = multiprocessing.get_context("forkserver")
+_READY.set_forkserver_preload(["orderflow.serve", *(f"{service}.app" for service in fleet.NAMES), __name__])
+
+
+class Program:
+    """As subprocess.Popen, as far as that is needed here."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
+        self._process = _READY.Process(target=_run, args=(arguments, dict(environment), output), daemon=True)
+        self._process.start()
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise TimeoutError
+        return self._process.exitcode
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
+    # Ctrl-C is for pytest, which then ends us.
+    os.setsid()
+    with Path(os.devnull).open() as nothing, output.open("ab") as log:
+        for number, file in enumerate((nothing, log, log)):
+            os.dup2(file.fileno(), number)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["orderflow", *arguments]
+    from orderflow.main import app
+
+    app()
