@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
@@ -152,7 +151,7 @@ async def test_a_platform_elsewhere_is_named_by_its_url(office: PostOffice, url:
     assert (wrong.exit_code, wrong.stdout) == (1, "")
 
 
-@pytest.mark.parametrize("mail_id", [str(uuid4()), "..", "x/y?z", "%00", ""])
+@pytest.mark.parametrize("mail_id", ["0197a5c8-7c00-7000-8000-000000000002", "..", "x/y?z", "%00", ""])
 async def test_a_mail_that_there_is_not_is_said_so(folder: Path, mail_id: str) -> None:
     for command in ("show", "send"):
         result = await called("mail", command, mail_id, "--data", str(folder))
