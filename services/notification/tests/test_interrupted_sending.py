@@ -140,16 +140,13 @@ async def test_who_is_told_to_end_finishes_what_is_about_to_end(office: PostOffi
 async def test_what_has_left_is_marked_although_it_is_told_to_end(office: PostOffice, server: MailServer) -> None:
     await office.knows("ada")
     await office.knows("bob")
-    await office.write(a_letter("ada"), a_letter("bob"))
+    await office.write(a_letter("ada"))
     # While one is being marked, the other one waits for its turn.
-    failpoints.arm("test", "notification.mails.marking=sleep:2*1")
-    server.open.clear()
+    failpoints.arm("test", "notification.mails.marking=sleep:4*1")
     sending = asyncio.create_task(office.run())
-    for _ in range(2):
-        await server.arrived.acquire()
-    server.open.set()
-    while failpoints.hits().get("notification.mails.sent", 0) < 2:  # noqa: ASYNC110 (a failpoint has no event)
-        await asyncio.sleep(0.01)
+    await hit("marking", 1)
+    await office.write(a_letter("bob"))
+    await hit("sent", 2)
 
     sending.cancel()
     await asyncio.wait([sending])
@@ -157,6 +154,11 @@ async def test_what_has_left_is_marked_although_it_is_told_to_end(office: PostOf
         await each.close()
 
     assert await office.states() == ["SENT", "SENT"]
+
+
+async def hit(point: str, times: int) -> None:
+    while failpoints.hits().get(f"notification.mails.{point}", 0) < times:  # noqa: ASYNC110 (a failpoint has no event)
+        await asyncio.sleep(0.01)
 
 
 async def test_what_left_is_marked_however_long_the_database_keeps_us_waiting(

@@ -97,6 +97,7 @@ async def test_a_server_that_takes_no_mail_at_all_costs_no_try(
         [mail] = await office.mails()
         assert (mail["state"], mail["tries"], mail["leased_until"]) == ("QUEUED", 0, None)
         assert mail["last_error"] is not None
+        assert mail["next_try_at"] > datetime.now(UTC) + timedelta(minutes=50)
         server.is_well()
         await office.until_nothing_waits()
         assert await office.states() == ["SENT"]

@@ -1,10 +1,20 @@
 """Mails that are due leave, each once; a customer's in the order of what happened; what nobody wants does not."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import NoReturn
+from uuid import uuid4
 
 import pytest
 
+from contracts.notification.mails import MailState
 from contracts.notification.preferences import Topic
+from notification.customers.addressees import Addressee
+from notification.mails.composing import Composing
+from notification.mails.delivering import Addressed, Delivering
+from notification.mails.folder import FolderTransport
+from notification.mails.model import Mail
+from notification.messages.rendering import Rendering
 
 from .factories import (
     DESK,
@@ -15,6 +25,7 @@ from .factories import (
     numbered,
     numbers,
     recipients,
+    settings,
     to_operations,
 )
 from .mail_server import MailServer
@@ -210,3 +221,18 @@ async def test_a_mail_that_cannot_be_made_fails_and_no_other(
     assert await office.states() == ["FAILED", "SENT", "SENT"]
     assert (await office.mails())[0]["tries"] == 1
     assert sorted(recipients(server)) == ["ada@customers.example", "bob@customers.example"]
+
+
+class BrokenRendering(Rendering):
+    def render(self, *_: object) -> NoReturn:
+        raise RuntimeError("a canary that a template quotes")
+
+
+async def test_what_nobody_has_foreseen_fails_the_mail_and_is_not_quoted(office: PostOffice, tmp_path: Path) -> None:
+    told = settings(office.database.url, folder=tmp_path)
+    delivering = Delivering(FolderTransport(tmp_path), BrokenRendering(told), Composing(told.from_address), told.retry)
+    mail = Mail(uuid4(), "event", "order_confirmed", "ada", {}, NOW, NOW, None, MailState.QUEUED, 0, NOW, NOW)
+
+    await delivering.deliver(Addressed(mail, [Addressee("ada", "ada@customers.example")]))
+
+    assert (mail.state, mail.last_error) == (MailState.FAILED, "It cannot be made: RuntimeError.")

@@ -74,10 +74,11 @@ async def test_nothing_is_said_to_a_server_that_shows_another_name(database_url:
     assert not {"AUTH", "MAIL"} & set(server.asked)
 
 
+@pytest.mark.parametrize("login", [LOGIN, {}])
 async def test_a_server_that_offers_no_encryption_gets_neither_mail_nor_password(
-    database_url: str, server: MailServer
+    database_url: str, server: MailServer, login: dict[str, str]
 ) -> None:
-    mail = await sent_with(database_url, server, tls="starttls", **LOGIN)
+    mail = await sent_with(database_url, server, tls="starttls", **login)
 
     assert (mail["state"], mail["tries"]) == ("QUEUED", 0)
     assert not {"AUTH", "MAIL"} & set(server.asked)
