@@ -29,7 +29,7 @@ async def office(fresh_database: FreshDatabase) -> AsyncIterator[PostOffice]:
         for customer in ("ada", "bob"):
             await running.knows(customer)
         await running.write(a_letter("ada"), a_letter("bob", "order_cancelled"))
-        server.says("RCPT", "550 5.1.1 Unknown", times=1)
+        server.says("RCPT", "550 5.1.1 Unknown", times=1, about="ada@")
         await running.run()
         yield running
 

@@ -237,7 +237,7 @@ def settings(database_url: str, product: FakeProduct, **told: Any) -> DeliverySe
         "trusted_keys": TRUSTED,
         "signing_key": SecretStr(DELIVERY_KEY),
         "product_url": product.url,
-        "dispatching": DispatchingSettings(product_timeout=timedelta(seconds=1)),
+        "dispatching": DispatchingSettings(product_timeout=timedelta(seconds=3)),
         "carrier_secret": SecretStr(CARRIER_SECRET),
         "autopilot": True,
         "dispatch_after": timedelta(0),

@@ -1,6 +1,7 @@
 """While the mail server, or a part of the world behind it, is away: nothing is lost, burned, hammered or held up."""
 
 import asyncio
+import time
 from datetime import timedelta
 
 import pytest
@@ -131,11 +132,14 @@ async def test_a_domain_where_mail_gets_stuck_does_not_hold_up_the_others(
         await office.write(*(a_letter(customer) for customer in CUSTOMERS))
         server.says("RCPT", Trick.STALLS, about="@stuck.example")
 
+        began = time.monotonic()
         await office.run()
+        # While a domain is troubled, a mail may find out whether it is well again: 0.8 seconds apart at least.
+        probes = int((time.monotonic() - began) / 0.8)
 
         assert len([recipient for recipient in recipients(server) if recipient.endswith("@well.example")]) == 10
         tried = await office.query("SELECT 1 FROM mails WHERE recipient = ANY(:ids) AND tries > 0", ids=CUSTOMERS[:20])
-        assert FAILURES <= len(tried) <= FAILURES + 4
+        assert FAILURES <= len(tried) <= FAILURES + 4 + probes < 20
         stuck = await office.query("SELECT last_error FROM mails WHERE state = 'QUEUED' AND tries = 0")
         assert {mail["last_error"] for mail in stuck} == {"Mail to this domain gets stuck at the moment."}
 

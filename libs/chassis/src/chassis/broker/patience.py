@@ -68,9 +68,8 @@ async def finish(task: asyncio.Task[None], within: timedelta) -> None:
 async def quietly(closing: Awaitable[object], within: float = 1.0) -> None:
     """For a farewell to something that may be dead already: bounded, and its outcome does not matter."""
     task = asyncio.ensure_future(closing)
-    done, late = await asyncio.wait([task], timeout=within)
+    # Also of one that is late, and fails after it was given up.
+    task.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    _, late = await asyncio.wait([task], timeout=within)
     for each in late:
         each.cancel()
-    for each in done:
-        if not each.cancelled():
-            each.exception()
