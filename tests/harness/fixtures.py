@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 from chassis.db import Database, migrate
 from chassis.telemetry import configure_logging
@@ -19,6 +20,12 @@ from .postgres import PostgresServer
 from .rabbitmq import RabbitMQ
 
 FreshDatabase = Callable[[str], Awaitable[str]]
+
+
+def pytest_configure() -> None:
+    # How long an example takes says something of the machine, and nothing of the code.
+    settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("patient")
 
 
 @pytest.hookimpl(tryfirst=True)

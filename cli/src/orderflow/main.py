@@ -10,8 +10,12 @@ from typer.main import get_command
 
 from .failure import Failure
 
-_NEEDS: Final = {"catalogue": "product", "carrier": "delivery"}
-"""What is a service's own can be done where that is installed; an image has one service only."""
+_NEEDS: Final = {
+    "catalogue": ("product",),
+    "carrier": ("delivery",),
+    "sequences": ("sales", "product", "delivery", "notification"),
+}
+"""What is services' own can be done where those are installed; an image has one service only."""
 COMMANDS = (
     "up",
     "demo",
@@ -25,6 +29,7 @@ COMMANDS = (
     "catalogue",
     "shipments",
     "carrier",
+    "sequences",
     "serve",
 )
 
@@ -51,7 +56,7 @@ class _Commands(TyperGroup):
 
 
 def _is_here(name: str) -> bool:
-    return name not in _NEEDS or find_spec(_NEEDS[name]) is not None
+    return all(find_spec(service) for service in _NEEDS.get(name, ()))
 
 
 app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)

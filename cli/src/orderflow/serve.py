@@ -7,6 +7,7 @@ import uvloop
 from prometheus_client import start_http_server
 
 from chassis.broker import RabbitBroker
+from chassis.recorder import configure_recording
 from chassis.service import Service
 from chassis.serving import NotStarted, Site, serve
 from chassis.settings import PlatformSettings, Role, ServiceSettings
@@ -38,6 +39,7 @@ def serve_one(
     platform = environment.platform(needs_broker=True)
     configure_logging(platform.log_level, service=service)
     configure_tracing(service, platform.otlp_endpoint, platform.trace_sample_ratio)
+    configure_recording(platform.record_steps)
     try:
         uvloop.run(_run(service, settings, platform, metrics_port))
     finally:

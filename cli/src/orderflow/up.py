@@ -14,6 +14,7 @@ import uvloop
 from sqlalchemy import URL, make_url
 
 from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from chassis.recorder import configure_recording
 from chassis.settings import PlatformSettings
 from chassis.telemetry import configure_logging, configure_tracing, stop_tracing
 
@@ -121,4 +122,6 @@ def _log(surroundings: PlatformSettings, folder: Folder, leaving: AsyncExitStack
     # Open as long as the process lives: whatever ends last may want to say so.
     configure_logging(surroundings.log_level, stream=path.open("w", buffering=1))
     configure_tracing("orderflow", surroundings.otlp_endpoint, surroundings.trace_sample_ratio)
+    # Where people try things out they want to see all that happens.
+    configure_recording(surroundings.record_steps if "record_steps" in surroundings.model_fields_set else 1.0)
     leaving.callback(stop_tracing)

@@ -67,6 +67,19 @@ def record(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """`action` is "entity.verb", such as "shipment.dispatched"."""
+    put_on_record(session, actor, action, entity_id, before=before, after=after)
+
+
+def put_on_record(
+    session: AsyncSession,
+    actor: str,
+    action: str,
+    entity_id: object,
+    *,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """As `record`, for what is a step of a design under a name of its own."""
     _pending.add(
         session,
         # In this order: no id is older than its time.

@@ -19,8 +19,9 @@ from .failpoints import failpoint
 from .inbox import claim
 from .letters import Letter, Received, open_letter
 from .parking import NotParked, ParkedEvent, ToPark
+from .steps import HEARD, HEARD_IN
 from .telemetry import Telemetry, logger
-from .tracing import new_traceparent, working_for
+from .tracing import new_traceparent, service_name, span, working_for
 
 __all__ = ["Consumer", "Postponed", "Reaction", "Reactions", "Received"]
 
@@ -129,7 +130,10 @@ class Consumer:
             received = [letter.received for letter in letters if letter.received and letter.event_type == event_type]
             if received:
                 # Inside, `traceparents()` has one entry per event, in their order.
-                with working_for([one.traceparent or new_traceparent() for one in received]):
+                with (
+                    working_for([one.traceparent or new_traceparent() for one in received]),
+                    span(f"{HEARD} {event_type}", **{HEARD_IN: service_name.get()}),
+                ):
                     postponed = await reaction(session, received) or []
                 reasons |= {one.event_id: one.reason for one in postponed}
         if not reasons.keys() <= {letter.event_id for letter in letters}:

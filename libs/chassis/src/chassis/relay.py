@@ -9,11 +9,13 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from . import tracing
 from .broker import Broker, Message, NotConfirmed
 from .broker.patience import happens
 from .db import Database
 from .errors import Unavailable
 from .failpoints import failpoint
+from .steps import SENT
 from .telemetry import Telemetry, logger
 
 _WAITING = text(
@@ -75,6 +77,7 @@ class Relay:
             if rows:
                 results = await self._broker.publish([_message(row) for row in rows])
                 await failpoint("chassis.relay.sent")
+                _note(rows, results)
                 await self._mark(session, [row.id for row in rows], results)
             else:
                 self._failures = 0
@@ -113,6 +116,13 @@ class Relay:
         except Exception:
             return False
         return True
+
+
+def _note(rows: Sequence[Row[Any]], results: Sequence[Exception | None]) -> None:
+    if tracing.active:
+        for row, result in zip(rows, results, strict=True):
+            if result is None and row.traceparent:
+                tracing.mark(f"{SENT} {row.event_type}", row.traceparent)
 
 
 def _message(row: Row[Any]) -> Message:

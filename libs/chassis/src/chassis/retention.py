@@ -13,6 +13,8 @@ KEEP_SENT = timedelta(days=7)
 KEEP_HANDLED = timedelta(days=30)
 # Far longer than anyone repeats a request.
 KEEP_KEYS = timedelta(days=30)
+# Long enough to look at what has happened today.
+KEEP_SPANS = timedelta(days=1)
 _BATCH = 5_000
 
 _OLD = {
@@ -20,6 +22,7 @@ _OLD = {
     "inbox": ("event_id", "handled_at", KEEP_HANDLED),
     "parked_events": ("event_id", "resolved_at", KEEP_HANDLED),
     "idempotency_keys": ("principal, route, key", "created_at", KEEP_KEYS),
+    "recorded_spans": ("trace_id, span_id", "started_at", KEEP_SPANS),
 }
 
 

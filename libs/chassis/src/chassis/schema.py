@@ -6,12 +6,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, MetaData
 
-from . import audit, idempotency, inbox, jobs, outbox, parking
+from . import audit, idempotency, inbox, jobs, outbox, parking, recorder
 from .db import Database
 from .tables import NAMING, ChassisTable
 
 # Naming them is what makes their tables known.
-_MODULES = (audit, idempotency, inbox, jobs, outbox, parking)
+_MODULES = (audit, idempotency, inbox, jobs, outbox, parking, recorder)
 
 
 async def schema_drift(database: Database, *metadata: MetaData) -> list[Any]:

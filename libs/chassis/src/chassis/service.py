@@ -23,6 +23,7 @@ from .edge import install
 from .errors import Unavailable
 from .health import health
 from .jobs import Clock, Job
+from .recorder import recording
 from .relay import Relay
 from .retention import retention_job
 from .settings import Role
@@ -101,6 +102,7 @@ class Service:
             leaving.push_async_callback(self.database.close)
             for thing in self.closes:
                 leaving.push_async_callback(thing.close)
+            await leaving.enter_async_context(recording(self.database, self.name))
             if self.role != "api":
                 await leaving.enter_async_context(self._working())
             log.info("started", role=self.role)

@@ -45,3 +45,5 @@ class PlatformSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: str | None = None
     trace_sample_ratio: float = Field(default=0.01, ge=0, le=1)
+    record_steps: float = Field(default=0, ge=0, le=1)
+    """Which share of the traces each service keeps a record of, for `orderflow sequences observe`."""

@@ -18,6 +18,10 @@ R = TypeVar("R")
 
 PARTICIPANT: Final = "participant"
 ACTION: Final = "action"
+HEARD_IN: Final = "heard_in"
+SENT: Final = "event.sent"
+"""How the moment is called in which an event is with the broker; HEARD, the work of whoever it came to."""
+HEARD: Final = "event.heard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,10 @@ class Step:
     trace_id: str
     span_id: str
     parent_id: str | None
+    outer_id: str | None = None
+    """Of the step around it."""
+    heard_in: str | None = None
+    """The service that did it because of an event, which the step around it has emitted."""
     error: str | None = None
 
 
@@ -117,20 +125,25 @@ def _note_refusals(spans: Sequence[Span], result: object) -> None:
 
 
 def _as_step(span: Span, by_id: Mapping[str, Span]) -> Step:
+    outer, heard_in = _around(span, by_id)
     return Step(
         participant=span.attributes[PARTICIPANT],
         action=span.attributes[ACTION],
-        caller=_caller(span, by_id),
+        caller=outer.attributes[PARTICIPANT] if outer is not None else None,
         emits=tuple(span.events),
         trace_id=span.trace_id,
         span_id=span.span_id,
         parent_id=span.parent_id,
+        outer_id=outer.span_id if outer is not None else None,
+        heard_in=heard_in,
         error=span.error,
     )
 
 
-def _caller(span: Span, by_id: Mapping[str, Span]) -> str | None:
+def _around(span: Span, by_id: Mapping[str, Span]) -> tuple[Span | None, str | None]:
+    heard_in = None
     outer = by_id.get(span.parent_id or "")
     while outer is not None and PARTICIPANT not in outer.attributes:
+        heard_in = heard_in or outer.attributes.get(HEARD_IN)
         outer = by_id.get(outer.parent_id or "")
-    return outer.attributes[PARTICIPANT] if outer is not None else None
+    return outer, heard_in

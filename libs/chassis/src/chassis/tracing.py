@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from random import getrandbits
+from time import time
 from typing import Final
 
 from opentelemetry.sdk.trace.export import SpanExporter
@@ -39,6 +40,9 @@ class Span:
     span_id: str
     parent_id: str | None
     attributes: Mapping[str, str]
+    service: str = ""
+    started_at: float = 0.0
+    ended_at: float | None = None
     events: list[str] = field(default_factory=list)
     error: str | None = None
     sent: SentSpan | None = None
@@ -126,6 +130,12 @@ def span(name: str, **attributes: str) -> Iterator[None]:
             yield
 
 
+def mark(name: str, parent: str, **attributes: str) -> None:
+    """A moment in a trace, for work that is done for many and takes each no time of its own."""
+    if active:
+        _end(_start(name, parent, attributes))
+
+
 @contextmanager
 def open_spans(name: str, attributes: Mapping[str, str]) -> Iterator[tuple[Span, ...]]:
     """One span in each trace that the current work belongs to, in the order of `traceparents()`."""
@@ -210,7 +220,9 @@ def _start(name: str, parent: str, attributes: Mapping[str, str]) -> Span:
     labels = {"service": service_name.get(), **attributes}
     sent = _sending.start(name, parent, labels, is_root=is_root) if _sending else None
     span_id = f"{sent.get_span_context().span_id if sent else getrandbits(64) or 1:016x}"
-    span = Span(name, trace_id, span_id, None if is_root else parent_id, attributes, sent=sent)
+    span = Span(
+        name, trace_id, span_id, None if is_root else parent_id, attributes, labels["service"], time(), sent=sent
+    )
     _open[span_id] = span
     for listener in _listeners:
         listener(span)
@@ -218,6 +230,7 @@ def _start(name: str, parent: str, attributes: Mapping[str, str]) -> Span:
 
 
 def _end(span: Span) -> None:
+    span.ended_at = time()
     del _open[span.span_id]
     if span.sent is not None:
         otlp.finish(span.sent, span.events, span.error)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.audit import record
+from chassis.audit import put_on_record
 from chassis.outbox import publish
 from chassis.steps import step
 from contracts.product.catalog import ChangePrice, ChangeVariantPrice, ProductView
@@ -80,7 +80,7 @@ def log_price_change(session: AsyncSession, change: PriceChangeRow) -> None:
     entity, entity_id = ("variant", change.variant_id) if change.variant_id else ("product", change.product_id)
     before = {"price": _shown(change.previous_price), "currency": change.currency}
     after = {"price": _shown(change.price), "currency": change.currency}
-    record(session, change.actor, f"{entity}.price_changed", entity_id, before=before, after=after)
+    put_on_record(session, change.actor, f"{entity}.price_changed", entity_id, before=before, after=after)
 
 
 def _change(

@@ -1,0 +1,105 @@
+"""Designs are checked, drawn, and shown beside what really happened in a running system."""
+
+import json
+import shutil
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from orderflow.known import steps
+from tests.harness.embedded import Embedded, embedded
+from tests.harness.platform import Shopper, until
+
+from .factories import call, called
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    """A copy of ours, to be changed at will."""
+    copy = tmp_path / "docs"
+    for part in ("sequences", "adr"):
+        shutil.copytree(DOCS / part, copy / part)
+    shutil.copy(DOCS / "rules.md", copy)
+    return copy
+
+
+def change(design: Path, old: str, new: str) -> None:
+    text = design.read_text()
+    assert old in text
+    design.write_text(text.replace(old, new, 1))
+
+
+def test_what_a_design_says_wrong_is_named_with_file_and_place(docs: Path) -> None:
+    design = docs / "sequences" / "SEQ-CART-001.json"
+    change(design, '"ItemAddedToCart"', '"NothingAdded"')
+    change(design, '"checkAvailability"', '"checkTheWeather"')
+
+    checked = call("sequences", "check", "--docs", str(docs))
+
+    assert checked.exit_code == 1
+    assert "SEQ-CART-001.json: steps.2.event: There is no event NothingAdded." in checked.stderr
+    place = "SEQ-CART-001.json: steps.1.action"
+    assert f"{place}: Nothing in the code is the step InventoryService.checkTheWeather." in checked.stderr
+
+
+def test_documents_are_drawn_and_what_nobody_designed_any_more_goes(docs: Path) -> None:
+    drawn = docs / "sequences" / "drawn"
+    drawn.mkdir(exist_ok=True)
+    (drawn / "SEQ-OLD-001.md").write_text("Once upon a time")
+
+    drawing = call("sequences", "draw", "--docs", str(docs))
+
+    assert drawing.exit_code == 0, drawing.output
+    assert not (drawn / "SEQ-OLD-001.md").exists()
+    assert "# SEQ-CART-001: Add to the cart" in (drawn / "SEQ-CART-001.md").read_text()
+    assert json.loads((drawn / "collection.json").read_text())["summary"]["sequences_by_domain"]["cart"] == 4
+
+
+def test_a_folder_without_designs_is_said_so(tmp_path: Path) -> None:
+    checked = call("sequences", "check", "--docs", str(tmp_path))
+
+    assert checked.exit_code == 2
+    assert "name the folder by --docs" in checked.stderr
+
+
+def test_every_named_step_of_the_code_is_known() -> None:
+    assert {("CartService", "addToCart"), ("OrderAggregate", "ship"), ("AuditLog", "logAuditEvent")} <= steps()
+    assert ("EmailService", "sendShippingNotification") in steps()
+
+
+async def an_order(platform: Embedded) -> str:
+    async with aiohttp.ClientSession() as client:
+        shopper = Shopper(client, [platform.url("sales")], platform.token("customer"))
+        status, body = await shopper.order({"product_456": 1}, key="observed")
+    assert status == 201
+    return str(json.loads(body)["order_id"])
+
+
+async def test_what_happened_to_an_order_is_shown_with_its_times_and_waits(tmp_path: Path) -> None:
+    async with embedded(tmp_path) as platform:
+        order_id = await an_order(platform)
+        about = ["--order", order_id, "--data", str(tmp_path / "data")]
+
+        async def was_mailed() -> bool:
+            return "sendShippingNotification" in (await called("sequences", "observe", *about)).stdout
+
+        await until(was_mailed, 60)
+        seen = (await called("sequences", "observe", *about)).stdout
+        diagram = (await called("sequences", "observe", "--mermaid", *about)).stdout
+        draft = json.loads((await called("sequences", "derive", "SEQ-NEW-001", *about)).stdout)
+
+    assert "OrderService → InventoryService: reserveInventory" in seen
+    assert "after order.created: outbox" in seen
+    assert diagram.startswith("sequenceDiagram")
+    assert "OrderService->>OrderAggregate: createOrder" in diagram
+    assert draft["steps"][0]["action"] == "placeOrder"
+
+
+def test_of_an_order_nobody_has_heard_there_is_nothing_to_show(tmp_path: Path) -> None:
+    seen = call("sequences", "observe", "--data", str(tmp_path))
+
+    assert seen.exit_code == 2
+    assert "Name an order by --order" in seen.stderr

@@ -1,0 +1,1 @@
+"""Sequence designs: read, checked, compared with what really happens, and drawn."""

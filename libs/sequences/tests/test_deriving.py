@@ -1,0 +1,36 @@
+"""What was seen becomes a design that can be read, and is what was seen."""
+
+import json
+
+from sequences.comparing import compare, expected
+from sequences.deriving import derive
+from sequences.reading import read_text
+
+from .factories import call
+
+
+def test_a_run_becomes_a_draft_that_shows_no_difference_to_it() -> None:
+    seen = [
+        call("Customer > OrderService: placeOrder"),
+        call("OrderService > OrderAggregate: createOrder", "OrderPlaced"),
+    ]
+
+    draft = derive("SEQ-NEW-001", seen)
+    sequence, unreadable = read_text("SEQ-NEW-001.json", json.dumps(draft))
+
+    assert unreadable == []
+    assert sequence is not None
+    assert compare(expected(sequence), seen) == []
+    assert sequence.name == "Place order"
+    assert sequence.trigger.type == "user_action"
+    assert [(each.name, each.type) for each in sequence.participants] == [
+        ("Customer", "actor"),
+        ("OrderService", "service"),
+        ("OrderAggregate", "aggregate"),
+    ]
+
+
+def test_what_a_service_does_by_itself_was_triggered_by_the_system() -> None:
+    draft = derive("SEQ-NEW-001", [call("OrderService > PaymentService: capturePayment")])
+
+    assert draft["trigger"]["type"] == "system_event"

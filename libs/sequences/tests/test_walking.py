@@ -1,0 +1,168 @@
+"""A test that claims to walk a sequence is held to it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chassis.errors import Conflict
+from chassis.steps import note_event, record, step
+from sequences.reading import read
+from sequences.walking import NotWalked, hold_to, table
+
+from .factories import document
+
+
+class InsufficientStock(Conflict):
+    code = "INSUFFICIENT_STOCK"
+
+
+@step("Orders", "placeOrder")
+def place(*, refused: bool = False, held: bool = True) -> None:
+    if held:
+        hold(refused=refused)
+    make()
+    send_mail()
+
+
+@step("Stock", "hold")
+def hold(*, refused: bool) -> None:
+    if refused:
+        raise InsufficientStock("None left.")
+    note_event("StockHeld")
+
+
+@step("Orders", "make")
+def make() -> None:
+    note_event("OrderMade")
+
+
+@step("Mail", "sendMail")
+def send_mail() -> None: ...
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "SEQ-ORD-001.json").write_text(json.dumps(document()))
+    return tmp_path
+
+
+def test_what_was_walked_as_designed_is_accepted(folder: Path) -> None:
+    with record() as recording:
+        place()
+
+    hold_to(read(folder), "SEQ-ORD-001", None, recording)
+
+
+def test_a_path_is_walked_beside_the_planned_run(folder: Path) -> None:
+    with record() as recording:
+        place()
+        with pytest.raises(InsufficientStock):
+            place(refused=True)
+
+    hold_to(read(folder), "SEQ-ORD-001", "INSUFFICIENT_STOCK", recording)
+
+
+def test_a_call_that_was_taken_away_is_named(folder: Path) -> None:
+    with record() as recording:
+        place(held=False)
+
+    with pytest.raises(NotWalked, match="missing: step 2, Orders → Stock: hold"):
+        hold_to(read(folder), "SEQ-ORD-001", None, recording)
+
+
+def test_a_run_beside_the_claimed_one_that_nobody_designed_is_named(folder: Path) -> None:
+    with record() as recording:
+        place()
+        place(held=False)
+
+    with pytest.raises(NotWalked, match="missing: step 2"):
+        hold_to(read(folder), "SEQ-ORD-001", None, recording)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "path", "message"),
+    [
+        ("SEQ-ORD-001", "PAYMENT_FAILED", "Stock: release"),
+        ("SEQ-ORD-001", "NO_SUCH_PATH", "has no path NO_SUCH_PATH"),
+        ("SEQ-ORD-009", None, "There is no design SEQ-ORD-009"),
+    ],
+)
+def test_a_claim_of_something_else_is_refused(folder: Path, sequence: str, path: str | None, message: str) -> None:
+    with record() as recording:
+        place()
+
+    with pytest.raises(NotWalked, match=message):
+        hold_to(read(folder), sequence, path, recording)
+
+
+def test_a_test_that_does_nothing_has_walked_nothing(folder: Path) -> None:
+    with record() as recording:
+        pass
+
+    with pytest.raises(NotWalked, match="was not begun: nothing did Customer → Orders: placeOrder"):
+        hold_to(read(folder), "SEQ-ORD-001", None, recording)
+
+
+def test_the_table_names_each_path_with_the_tests_that_walked_it(folder: Path) -> None:
+    walked = {"SEQ-ORD-001 as planned": {"test_a", "test_b"}, "SEQ-ORD-001 PAYMENT_FAILED": {"test_c"}}
+
+    lines = [" ".join(line.split()) for line in table(read(folder), walked)]
+
+    assert lines == [
+        "SEQ-ORD-001 Place an order",
+        "as planned test_a, test_b",
+        "INSUFFICIENT_STOCK -",
+        "PAYMENT_FAILED test_c",
+    ]
+
+
+def test_pytest_itself_fails_a_marked_test_that_did_not_walk_and_shows_the_table(
+    pytester: pytest.Pytester,
+) -> None:
+    folder = pytester.mkdir("docs") / "sequences"
+    folder.mkdir()
+    (folder / "SEQ-ORD-001.json").write_text(json.dumps(document()))
+    pytester.makeini("[pytest]\nmarkers = sequence(id, exception): walks it")
+    pytester.makepyfile(
+        """
+        import pytest
+        from chassis.steps import note_event, step
+
+        @step("Orders", "placeOrder")
+        def place(held):
+            if held:
+                hold()
+            make()
+            send_mail()
+
+        @step("Stock", "hold")
+        def hold():
+            note_event("StockHeld")
+
+        @step("Orders", "make")
+        def make():
+            note_event("OrderMade")
+
+        @step("Mail", "sendMail")
+        def send_mail():
+            pass
+
+        @pytest.mark.sequence("SEQ-ORD-001")
+        def test_good():
+            place(True)
+
+        @pytest.mark.sequence("SEQ-ORD-001")
+        def test_bad():
+            place(False)
+
+        def test_other():
+            pass
+        """
+    )
+
+    result = pytester.runpytest_inprocess("-p", "sequences.walking", "-p", "no:asyncio")
+
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*missing: step 2, Orders → Stock: hold*"])
+    result.stdout.fnmatch_lines(["SEQ-ORD-001  Place an order", "*as planned*test_good"])

@@ -1,0 +1,84 @@
+"""The platform inside the test's own process, where its steps can be recorded; called over HTTP, as everywhere."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from chassis.keys import Signer
+from chassis.service import Service
+from chassis.serving import Site, serve
+from orderflow import embedded, fleet
+from orderflow.folder import Connection, new_keys
+
+from .fixtures import FreshDatabase
+from .ports import free_ports
+
+_STARTED_WITHIN = 60.0
+
+
+class InProcess:
+    """As a journey sees a stack: where it answers, and what its secrets are."""
+
+    name = "in process"
+
+    def __init__(self, connection: Connection, people: Signer, services: dict[str, Service]) -> None:
+        self.people = people
+        self.carrier_secret = connection.carrier_secret
+        self.mail_secret = connection.mail_secret
+        self.services = services
+        self._connection = connection
+
+    def urls(self, service: str) -> list[str]:
+        return [self._connection.urls[service]]
+
+
+def broker_at(url: str | None) -> Broker:
+    return InProcessBroker() if url is None else RabbitBroker(url, name="in process", on_lost=_lost)
+
+
+@asynccontextmanager
+async def in_process(
+    fresh_database: FreshDatabase, broker: Broker, mail_folder: Path, **settings: dict[str, Any]
+) -> AsyncIterator[InProcess]:
+    """`settings` are those of single services, by their names."""
+    keys = new_keys(fleet.NAMES)
+    connection = Connection(
+        urls=dict(zip(fleet.NAMES, [f"http://127.0.0.1:{port}" for port in free_ports(len(fleet.NAMES))], strict=True)),
+        tokens={},
+        carrier_secret=keys.carrier_secret,
+        mail_secret=keys.mail_secret,
+        database_urls={name: await fresh_database(name) for name in fleet.NAMES},
+        manual=True,
+        mail_folder=mail_folder,
+    )
+    services: dict[str, Service] = {}
+    for name in fleet.NAMES:
+        told = embedded.settings(name, keys, connection).model_copy(update=settings.get(name, {}))
+        services[name] = fleet.build(name, told, broker)
+        async with services[name].database.begin() as session:
+            await fleet.seed(name, session)
+    platform = InProcess(connection, keys.people_signer(), services)
+    stop, started = asyncio.Event(), asyncio.Event()
+
+    async def announce() -> None:
+        started.set()
+
+    sites = [Site(service.app(), "127.0.0.1", int(connection.urls[name][-5:])) for name, service in services.items()]
+    running = asyncio.create_task(serve(sites, stop, announce))
+    waiting = asyncio.create_task(started.wait())
+    try:
+        await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED, timeout=_STARTED_WITHIN)
+        assert started.is_set(), "The platform did not start."
+        yield platform
+    finally:
+        waiting.cancel()
+        stop.set()
+        await running
+        await broker.close()
+
+
+def _lost(reason: str) -> None:
+    raise AssertionError(f"The broker is lost: {reason}")

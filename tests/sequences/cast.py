@@ -1,0 +1,74 @@
+"""Who walks the sequences: whoever is asked for by their role, each request a real one over HTTP."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+
+from chassis.keys import Role
+from sales.seed import DEMO_CUSTOMER
+from tests.harness.in_process import InProcess
+from tests.harness.platform import until
+
+ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
+_PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
+
+    def __getitem__(self, name: str) -> Any:
+        return self.body[name]
+
+
+class Person:
+    def __init__(self, platform: InProcess, client: aiohttp.ClientSession, token: str | None) -> None:
+        self._platform = platform
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+
+    async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """A POST has a key of its own."""
+        url = f"{self._platform.urls(service)[0]}/api/v1{path}"
+        sent = {**self._headers, "Idempotency-Key": uuid4().hex, **headers}
+        async with self._client.request(method, url, headers=sent, json=body) as answer:
+            text = await answer.text()
+            return Answer(answer.status, json.loads(text) if text else None)
+
+    async def get(self, service: str, path: str) -> Answer:
+        return await self.ask("GET", service, path)
+
+    async def post(self, service: str, path: str, body: Any = None) -> Answer:
+        return await self.ask("POST", service, path, body)
+
+
+class Cast:
+    def __init__(self, platform: InProcess, client: aiohttp.ClientSession) -> None:
+        self.platform = platform
+        self.client = client
+        self.customer = self._person("customer", DEMO_CUSTOMER)
+        self.admin = self._person("admin", "an admin")
+        self.staff = self._person("warehouse", "the staff")
+        self.visitor = Person(platform, client, None)
+
+    def _person(self, role: Role, subject: str) -> Person:
+        token = self.platform.people.token(subject, [role], lives=timedelta(hours=1))
+        return Person(self.platform, self.client, token)
+
+    async def runs_job(self, service: str, name: str) -> object:
+        """As the clock does when its time has come."""
+        [job] = [job for job in self.platform.services[service].jobs if job.name == name]
+        return await job.run()
+
+    async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
+        await until(holds, _PATIENCE)
