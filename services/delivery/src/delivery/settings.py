@@ -92,7 +92,7 @@ class DispatchingSettings(BaseModel):
     product_timeout: Positive = timedelta(seconds=3)
     lease: Positive = timedelta(seconds=20)
     """Longer than any dispatch takes: what is not finished by then has died, and a job takes it up."""
-    autopilot_batch: Annotated[int, Field(ge=1, le=500)] = 200
+    autopilot_batch: Annotated[int, Field(ge=1, le=500)] = 100
 
     @model_validator(mode="after")
     def _lasts(self) -> Self:
