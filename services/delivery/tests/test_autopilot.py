@@ -31,7 +31,7 @@ async def test_two_replicas_dispatch_and_deliver_a_thousand_parcels_once_each(de
 
     asked = Counter(each for batch in desk.product.asked for each in batch)
     assert (len(asked), set(asked.values())) == (1_000, {1})
-    assert max(map(len, desk.product.asked)) == 200
+    assert max(map(len, desk.product.asked)) == 100
     told = Counter((event["data"]["order_id"], event["data"]["current_status"]) for event in await desk.published())
     assert (len(told), set(told.values())) == (2_000, {1})
     audited = Counter((row["entity_id"], row["action"]) for row in await desk.audited())

@@ -32,7 +32,7 @@ async def test_two_thousand_parcels_leave_in_batches_and_others_are_answered_in_
 
     assert await flying == MANY + 1
     batches = [len(batch) for batch in desk.product.asked]
-    assert max(batches) <= 200
+    assert max(batches) <= 100
     assert sum(batches) == MANY + 1
     # Between most of them, that is: two may follow each other faster than anybody asks.
     assert len(answered_at_batch) >= len(batches) // 2

@@ -22,7 +22,7 @@ AUTOPILOT: Final = "autopilot"
 """How it is named in the audit log."""
 
 # Then the clock may be stopped, or the other jobs have their turn; the rest is done in the next run.
-_MOST_BATCHES = 20
+_MOST_BATCHES = 40
 _LONGEST_PAUSE = 30.0
 
 
