@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from orderflow.known import steps
+from orderflow.sequences import as_tree
+from sequences.comparing import Call
+from sequences.observing import Happened
 from tests.harness.embedded import Embedded, embedded
 from tests.harness.platform import Shopper, until
 
@@ -70,6 +74,23 @@ def test_every_named_step_of_the_code_is_known() -> None:
     assert ("EmailService", "sendShippingNotification") in steps()
 
 
+def test_a_step_stands_inside_of_the_one_that_it_was_done_for() -> None:
+    start, ms = datetime(2026, 1, 15, tzinfo=UTC), timedelta(milliseconds=1)
+    first = Happened("a", None, Call("Customer", "OrderService", "placeOrder"), "sales", start, ms)
+    ship = Happened("b", "a", Call("OrderService", "OrderAggregate", "ship", "OrderShipped"), "sales", start, ms)
+    audit = Happened("c", "a", Call("OrderService", "AuditLog", "logAuditEvent"), "sales", start, ms)
+    mail = Happened("d", "b", Call("NotificationService", "EmailService", "send"), "notification", start, ms)
+
+    tree = as_tree([first, ship, audit, mail])
+
+    [placed] = tree.children
+    shipped, audited = placed.children
+    assert [str(child.label).split("  ")[1] for child in shipped.children] == [
+        "NotificationService → EmailService: send"
+    ]
+    assert audited.children == []
+
+
 async def an_order(platform: Embedded) -> str:
     async with aiohttp.ClientSession() as client:
         shopper = Shopper(client, [platform.url("sales")], platform.token("customer"))
@@ -96,6 +117,14 @@ async def test_what_happened_to_an_order_is_shown_with_its_times_and_waits(tmp_p
     assert diagram.startswith("sequenceDiagram")
     assert "OrderService->>OrderAggregate: createOrder" in diagram
     assert draft["steps"][0]["action"] == "placeOrder"
+
+
+@pytest.mark.parametrize("wrong", ["ORD-7", "SEQ-ord-001", "../SEQ-ORD-001", ""])
+def test_a_draft_needs_an_id_of_a_design(tmp_path: Path, wrong: str) -> None:
+    drafted = call("sequences", "derive", wrong, "--trace", "0" * 32, "--data", str(tmp_path))
+
+    assert drafted.exit_code == 2
+    assert "such as SEQ-ORD-007" in drafted.stderr
 
 
 def test_of_an_order_nobody_has_heard_there_is_nothing_to_show(tmp_path: Path) -> None:

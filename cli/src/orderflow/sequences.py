@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,7 +22,7 @@ from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
 from sequences.reading import Designs, read
-from sequences.seeing import everything, runs
+from sequences.seeing import as_call, runs
 from sequences.walking import explain, is_designed
 
 from . import known, records
@@ -30,6 +31,7 @@ from .options import DEFAULT_FOLDER, Data
 from .terminal import printable
 
 _FAULTS: Final = 1
+_ID: Final = re.compile(r"SEQ-[A-Z]+-\d{3}")
 _STALE: Final = "Run `orderflow sequences draw` and commit what it writes."
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check, draw and observe the sequence designs.")
@@ -84,7 +86,7 @@ def show(
     if mermaid:
         typer.echo(observed_diagram([one.call for one in happened]))
     else:
-        Console().print(_tree(happened))
+        Console().print(as_tree(happened))
 
 
 @app.command()
@@ -112,7 +114,10 @@ def derive(
     data: Data = DEFAULT_FOLDER,
 ) -> None:
     """Make a draft of a design from what happened in a running system."""
-    typer.echo(json.dumps(draft(sequence_id, everything(as_steps(_recorded(order, trace, data)))), indent=2))
+    if not _ID.fullmatch(sequence_id):
+        raise Failure("The id of a design is such as SEQ-ORD-007.", USAGE)
+    calls = [as_call(step) for step in as_steps(_recorded(order, trace, data))]
+    typer.echo(json.dumps(draft(sequence_id, calls), indent=2))
 
 
 def _designs(docs: Path) -> Designs:
@@ -166,13 +171,12 @@ def _recorded(order: UUID | None, trace: str | None, data: Path) -> list[Recorde
     return asyncio.run(records.of_trace(trace or "", data))
 
 
-def _tree(happened: list[Happened]) -> Tree:
+def as_tree(happened: list[Happened]) -> Tree:
     """Steps inside of those that they were done for."""
     start = happened[0].at
     root = Tree(f"{start:%Y-%m-%d %H:%M:%S.%f} UTC")
-    branches = [root]
+    branches: dict[str | None, Tree] = {}
     for one in happened:
-        del branches[one.depth + 1 :]
         after = f"{_ms((one.at - start).total_seconds())}  "
         line = (
             Text(after, "dim")
@@ -186,7 +190,7 @@ def _tree(happened: list[Happened]) -> Tree:
         if one.after:
             waits = f"outbox {_ms(one.after.outbox.total_seconds())}, queue {_ms(one.after.queue.total_seconds())}"
             line.append(f"  after {one.after.event_type}: {waits}", "yellow")
-        branches.append(branches[-1].add(line))
+        branches[one.id] = branches.get(one.inside, root).add(line)
     return root
 
 

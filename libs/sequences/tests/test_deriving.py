@@ -2,11 +2,26 @@
 
 import json
 
-from sequences.comparing import compare, expected
+import pytest
+
+from chassis.steps import record, step
+from sequences.comparing import Call, compare, expected
 from sequences.deriving import derive
 from sequences.reading import read_text
+from sequences.seeing import as_call
 
 from .factories import call
+
+
+@step("OrderService", "placeOrder")
+def place() -> None: ...
+
+
+@pytest.fixture
+def recorded_run() -> list[Call]:
+    with record() as recording:
+        place()
+    return [as_call(each) for each in recording.steps]
 
 
 def test_a_run_becomes_a_draft_that_shows_no_difference_to_it() -> None:
@@ -28,6 +43,12 @@ def test_a_run_becomes_a_draft_that_shows_no_difference_to_it() -> None:
         ("OrderService", "service"),
         ("OrderAggregate", "aggregate"),
     ]
+
+
+def test_a_run_whose_caller_nobody_knows_is_a_design_that_can_be_read(recorded_run: list[Call]) -> None:
+    _, unreadable = read_text("SEQ-NEW-001.json", json.dumps(derive("SEQ-NEW-001", recorded_run)))
+
+    assert unreadable == []
 
 
 def test_what_a_service_does_by_itself_was_triggered_by_the_system() -> None:

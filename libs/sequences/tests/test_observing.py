@@ -35,21 +35,21 @@ def test_steps_come_in_the_order_of_their_start_with_who_had_them_done() -> None
     seen = [str(happened.call) for happened in observe(reversed(SPANS))]
 
     assert seen == [
-        "? → OrderService: placeOrder",
+        "Caller → OrderService: placeOrder",
         "OrderService → OrderAggregate: createOrder",
         "DeliveryService → ShipmentAggregate: prepare",
         "ShipmentAggregate → AuditLog: logAuditEvent",
     ]
 
 
-def test_each_step_says_how_long_it_took_where_and_how_deep() -> None:
+def test_each_step_says_how_long_it_took_where_and_what_it_was_done_for() -> None:
     happened = observe(SPANS)
 
-    assert [(one.service, one.took, one.depth) for one in happened] == [
-        ("sales", ms(18), 0),
-        ("sales", ms(5), 1),
-        ("delivery", ms(4), 2),
-        ("delivery", ms(1), 3),
+    assert [(one.id, one.inside, one.service, one.took) for one in happened] == [
+        ("b", None, "sales", ms(18)),
+        ("c", "b", "sales", ms(5)),
+        ("f", "c", "delivery", ms(4)),
+        ("g", "f", "delivery", ms(1)),
     ]
     assert happened[1].call.event == "OrderPlaced"
 

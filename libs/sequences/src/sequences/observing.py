@@ -1,16 +1,13 @@
 """What has happened to one order of a running system: its steps, what was emitted, and how long each took or waited."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
 
 from chassis.steps import SENT, Step
 
 from .comparing import Call
-from .participants import SPEAKERS
-
-_OUTSIDE: Final = "?"
+from .seeing import as_call
 
 
 @dataclass(frozen=True)
@@ -44,42 +41,45 @@ class Wait:
 class Happened:
     """One step; `after` is what it waited for, where an event brought it about."""
 
+    id: str
+    inside: str | None
+    """The step that it was done for, or because of which."""
     call: Call
     service: str
     at: datetime
     took: timedelta
-    depth: int
     after: Wait | None = None
-
-
-def as_steps(spans: Iterable[Recorded]) -> list[Step]:
-    """As if they had been recorded in this process: what a running system has done can be compared with designs."""
-    in_order = sorted(spans, key=lambda span: span.started_at)
-    by_id = {span.span_id: span for span in in_order}
-    return [_as_step(span, by_id) for span in in_order if span.participant]
-
-
-@dataclass
-class _Spans:
-    by_id: dict[str, Recorded] = field(default_factory=dict)
-    sent_at: dict[tuple[str | None, str], datetime] = field(default_factory=dict)
 
 
 def observe(spans: Iterable[Recorded]) -> list[Happened]:
     """In the order of their start, over all traces that are given."""
-    in_order = sorted(spans, key=lambda span: span.started_at)
-    known = _Spans({span.span_id: span for span in in_order})
-    for span in in_order:
-        kind, _, event_type = span.name.partition(" ")
-        if kind == SENT:
-            known.sent_at.setdefault((span.parent_id, event_type), span.ended_at)
-    first_heard: set[str] = set()
-    return [_happened(span, known, first_heard) for span in in_order if span.participant]
+    by_id = _in_order(spans)
+    sent_at = {(span.parent_id, _event_type(span)): span.ended_at for span in by_id.values() if _is(span, SENT)}
+    waited_for: set[str] = set()
+    happened = []
+    for step in as_steps(by_id.values()):
+        span, wait = by_id[step.span_id], None
+        _, heard = _brought_about_by(span, by_id)
+        if heard is not None and heard.span_id not in waited_for:
+            waited_for.add(heard.span_id)
+            wait = _wait(heard, by_id, sent_at)
+        took = span.ended_at - span.started_at
+        happened.append(Happened(span.span_id, step.outer_id, as_call(step), span.service, span.started_at, took, wait))
+    return happened
+
+
+def as_steps(spans: Iterable[Recorded]) -> list[Step]:
+    """As if they had been recorded in this process: what a running system has done can be compared with designs."""
+    by_id = _in_order(spans)
+    return [_as_step(span, by_id) for span in by_id.values() if span.participant]
+
+
+def _in_order(spans: Iterable[Recorded]) -> dict[str, Recorded]:
+    return {span.span_id: span for span in sorted(spans, key=lambda span: span.started_at)}
 
 
 def _as_step(span: Recorded, by_id: Mapping[str, Recorded]) -> Step:
-    around = _around(span, by_id)
-    outer, heard = _brought_about_by(around)
+    outer, heard = _brought_about_by(span, by_id)
     return Step(
         participant=span.participant or "",
         action=span.action or "",
@@ -94,52 +94,29 @@ def _as_step(span: Recorded, by_id: Mapping[str, Recorded]) -> Step:
     )
 
 
-def _brought_about_by(around: list[Recorded]) -> tuple[Recorded | None, Recorded | None]:
+def _brought_about_by(span: Recorded, by_id: Mapping[str, Recorded]) -> tuple[Recorded | None, Recorded | None]:
     """The step around it, and the hearing of an event in between."""
-    outer = next((one for one in around if one.participant), None)
-    between = around[: around.index(outer)] if outer else around
-    return outer, next((one for one in between if one.heard_in), None)
-
-
-def _happened(span: Recorded, known: _Spans, first_heard: set[str]) -> Happened:
-    around = _around(span, known.by_id)
-    outer, heard = _brought_about_by(around)
-    caller = SPEAKERS.get(heard.heard_in or "", heard.heard_in) if heard else outer.participant if outer else None
-    wait = None
-    if heard is not None and heard.span_id not in first_heard:
-        first_heard.add(heard.span_id)
-        wait = _wait(heard, known)
-    return Happened(
-        Call(
-            caller or _OUTSIDE,
-            span.participant or "",
-            span.action or "",
-            ", ".join(dict.fromkeys(span.emits)) or None,
-            error=span.error,
-        ),
-        span.service,
-        span.started_at,
-        span.ended_at - span.started_at,
-        sum(1 for one in around if one.participant),
-        wait,
-    )
-
-
-def _around(span: Recorded, by_id: Mapping[str, Recorded]) -> list[Recorded]:
-    """From the inside to the outside."""
-    found = []
-    outer = by_id.get(span.parent_id or "")
-    while outer is not None and outer not in found:
-        found.append(outer)
+    heard, outer = None, by_id.get(span.parent_id or "")
+    while outer is not None and not outer.participant:
+        heard = heard or (outer if outer.heard_in else None)
         outer = by_id.get(outer.parent_id or "")
-    return found
+    return outer, heard
 
 
-def _wait(heard: Recorded, known: _Spans) -> Wait | None:
-    event_type = heard.name.partition(" ")[2]
-    emitted = known.by_id.get(heard.parent_id or "")
-    sent_at = known.sent_at.get((heard.parent_id, event_type))
-    if emitted is None or sent_at is None:
+def _wait(
+    heard: Recorded, by_id: Mapping[str, Recorded], sent_at: Mapping[tuple[str | None, str], datetime]
+) -> Wait | None:
+    emitted, sent = by_id.get(heard.parent_id or ""), sent_at.get((heard.parent_id, _event_type(heard)))
+    if emitted is None or sent is None:
         return None
+    # Of services whose clocks differ.
     none = timedelta(0)
-    return Wait(event_type, max(none, sent_at - emitted.ended_at), max(none, heard.started_at - sent_at))
+    return Wait(_event_type(heard), max(none, sent - emitted.ended_at), max(none, heard.started_at - sent))
+
+
+def _is(span: Recorded, kind: str) -> bool:
+    return span.name.partition(" ")[0] == kind
+
+
+def _event_type(span: Recorded) -> str:
+    return span.name.partition(" ")[2]

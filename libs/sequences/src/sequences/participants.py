@@ -11,6 +11,9 @@ SPEAKERS: Final[Mapping[str, str]] = {
 }
 """Who it is that acts when a service does something because of an event."""
 
+SOMEBODY: Final = "Caller"
+"""Whoever it is that is not of ours and made the first call; a design knows the name."""
+
 ROLES: Final[Mapping[str, str]] = {
     "Admin": "runs the shop: catalogue, prices, payments",
     "AuditLog": "who changed what; a table in each service's database",

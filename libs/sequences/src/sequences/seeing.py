@@ -6,7 +6,7 @@ from collections.abc import Sequence as Several
 from chassis.steps import Step
 
 from .comparing import Call
-from .participants import SPEAKERS
+from .participants import SOMEBODY, SPEAKERS
 
 
 def runs(steps: Several[Step], first: Call) -> list[list[Call]]:
@@ -18,23 +18,19 @@ def runs(steps: Several[Step], first: Call) -> list[list[Call]]:
     return [_calls(steps, beginning, first.actor, inside) for beginning in outermost]
 
 
-def everything(steps: Several[Step]) -> list[Call]:
-    return [_call(step, None) for step in steps]
+def as_call(step: Step, actor: str | None = None) -> Call:
+    """Several events of one step are one note; a step that emits the same twice for two items has emitted it."""
+    caller = actor or (SPEAKERS.get(step.heard_in, step.heard_in) if step.heard_in else step.caller)
+    event = ", ".join(dict.fromkeys(step.emits)) or None
+    return Call(caller or SOMEBODY, step.participant, step.action, event, error=step.error)
 
 
 def _calls(steps: Several[Step], beginning: Step, actor: str, by_id: Mapping[str, Step]) -> list[Call]:
     return [
-        _call(step, actor if step is beginning else None)
+        as_call(step, actor if step is beginning else None)
         for step in steps
         if step is beginning or _is_inside(step, beginning, by_id)
     ]
-
-
-def _call(step: Step, actor: str | None) -> Call:
-    """Several events of one step are one note; a step that emits the same twice for two items has emitted it."""
-    caller = actor or (SPEAKERS.get(step.heard_in, step.heard_in) if step.heard_in else step.caller)
-    event = ", ".join(dict.fromkeys(step.emits)) or None
-    return Call(caller or "?", step.participant, step.action, event, error=step.error)
 
 
 def _is_inside(step: Step, other: Step, by_id: Mapping[str, Step]) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound
 from chassis.statements import ID, INSTANT, INTEGER, TEXT, with_arrays
+from chassis.steps import step
 from contracts.delivery.shipments import ShipmentStatus
 from contracts.sales.orders import OrderStatus
 
@@ -84,6 +85,7 @@ IDS: Final = any_(bindparam("ids", type_=ARRAY(ID)))
 _BY_IDS = IN_ORDER.where(shipments.c.id == IDS).with_for_update()
 
 
+@step("ShipmentAggregate", "prepareShipment")
 async def prepare(session: AsyncSession, new: Sequence[Mapping[str, Any]]) -> None:
     """An order that has a shipment already keeps that one."""
     await session.execute(_PREPARE, {name: [row[name] for row in new] for name in _PREPARED})

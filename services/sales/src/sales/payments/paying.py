@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -61,6 +62,10 @@ class GivenBack:
 
 
 Authorisation = Authorised | Declined | Unsure | GivenBack
+
+
+NO_CURRENCY: Final = "X" * 3
+"""As ISO 4217 says it: of a payment that never came about, whose attempt is given up all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +154,7 @@ class Payments:
         """
         async with self._database.begin() as session:
             now = datetime.now(UTC)
-            nothing = _charged(Charge(payment_id, customer_id, 0, "XXX"), self._pursuit.gateway, now)
+            nothing = _charged(Charge(payment_id, customer_id, 0, NO_CURRENCY), self._pursuit.gateway, now)
             nothing.state, nothing.unwanted_at = FAILED, now
             await create(session, nothing, by)
             books = await take(session, payment_id)
