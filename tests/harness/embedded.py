@@ -51,7 +51,7 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
             start_new_session=True,
         )
     try:
-        await until(lambda: written.exists() or process.poll() is not None, START_WITHIN)
+        await until(lambda: process.poll() is not None or _has_said_what_to_try(output), START_WITHIN)
         assert process.poll() is None, output.read_text()
         yield Embedded(process, json.loads(written.read_text()), output)
     finally:
@@ -61,6 +61,11 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
                 await asyncio.to_thread(process.wait, 20)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _has_said_what_to_try(output: Path) -> bool:
+    """The last thing that it does: the connection is written before."""
+    return "Try this in a second terminal:" in output.read_text()
 
 
 def port_base() -> int:

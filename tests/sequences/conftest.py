@@ -11,8 +11,6 @@ from tests.harness.in_process import broker_at, in_process
 
 from .cast import Cast
 
-pytest_plugins = ["sequences.walking"]
-
 
 @pytest.fixture(params=["in process", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
 async def cast(request: pytest.FixtureRequest, fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Cast]:

@@ -39,7 +39,6 @@ def a_report(now: datetime, tried_until: datetime) -> Report:
     return Report(**{**dict.fromkeys(ALL), **known})  # type: ignore[arg-type]
 
 
-@pytest.mark.sequence("SEQ-ORD-004", exception="NOT_FOUND")
 async def test_a_parcel_that_is_not_ours_is_kept_logged_and_told_to_operations_once(
     database_url: str, product: FakeProduct
 ) -> None:

@@ -16,7 +16,6 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-@pytest.mark.sequence("SEQ-ORD-004")
 async def test_a_confirmed_delivery_is_told_as_the_specification_has_it(desk: Desk) -> None:
     shipped = await desk.shipped()
     delivered_at = _now()
@@ -100,7 +99,6 @@ async def test_of_many_confirmations_at_once_one_counts(
     assert len(await desk.published()) == 2
 
 
-@pytest.mark.sequence("SEQ-ORD-004", exception="INVALID_STATUS_TRANSITION")
 async def test_what_was_not_shipped_cannot_be_delivered(desk: Desk) -> None:
     ready = await desk.ready()
 

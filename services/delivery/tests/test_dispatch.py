@@ -16,7 +16,6 @@ from delivery.shipments.dispatching import Dispatching
 from .factories import TRACKED, Desk, FakeProduct, a_desk, a_message, an_order, code, statuses
 
 
-@pytest.mark.sequence("SEQ-ORD-003")
 async def test_a_dispatched_parcel_is_shipped_and_the_event_is_the_one_of_the_specification(desk: Desk) -> None:
     order = an_order()
     ready = await desk.ready(order)
@@ -89,7 +88,6 @@ async def test_the_steps_are_those_of_the_sequence(desk: Desk) -> None:
     ]
 
 
-@pytest.mark.sequence("SEQ-ORD-003", exception="INVALID_STATUS_TRANSITION")
 async def test_a_parcel_cannot_be_dispatched_twice(desk: Desk) -> None:
     shipped = await desk.shipped()
 
@@ -155,7 +153,6 @@ async def test_while_one_clerk_waits_for_product_no_other_can_dispatch(desk: Des
     assert (await first).status_code == 200
 
 
-@pytest.mark.sequence("SEQ-ORD-003", exception="RESERVATION_RELEASED")
 async def test_a_parcel_whose_stock_was_given_back_is_stopped(desk: Desk) -> None:
     order = an_order()
     ready = await desk.ready(order)
@@ -211,7 +208,6 @@ _SPOILT = {
 }
 
 
-@pytest.mark.sequence("SEQ-ORD-003", exception="SERVICE_UNAVAILABLE")
 @pytest.mark.parametrize("trouble", _SPOILT)
 async def test_while_product_is_in_trouble_nothing_is_done(desk: Desk, trouble: str) -> None:
     ready = await desk.ready()

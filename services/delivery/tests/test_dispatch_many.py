@@ -39,7 +39,6 @@ async def test_each_parcel_leaves_with_its_own_label_and_product_is_asked_once(d
     assert {row["actor"] for row in await desk.audited()} == {"clerk"}
 
 
-@pytest.mark.sequence("SEQ-ORD-003", exception="INVALID_STATUS_TRANSITION")
 async def test_what_cannot_leave_is_refused_by_itself(desk: Desk, clerk: Clerk) -> None:
     ready, stopped, short, other, again = await wait(desk, of(), gone := of(), short_of := of(), of(), of())
     await desk.hear(cancelled(gone))
@@ -119,7 +118,6 @@ async def test_the_same_parcel_twice_leaves_once(desk: Desk, clerk: Clerk) -> No
     assert len(await desk.published()) == 1
 
 
-@pytest.mark.sequence("SEQ-ORD-003", exception="SERVICE_UNAVAILABLE")
 async def test_while_product_is_down_none_of_them_leaves(database_url: str) -> None:
     async with a_desk(database_url, FakeProduct(url="http://127.0.0.1:9")) as cut_off:
         parcels = await wait(cut_off, of(), of())

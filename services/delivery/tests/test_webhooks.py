@@ -19,7 +19,6 @@ def astray(kind: str, **data: Any) -> dict[str, Any]:
     return {"type": f"parcel.{kind}", "data": {"tracking_number": TRACKED["tracking_number"], **data}}
 
 
-@pytest.mark.sequence("SEQ-ORD-004")
 async def test_a_reported_delivery_is_told_as_the_specification_has_it(desk: Desk) -> None:
     shipped = await desk.shipped()
     delivered_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -50,7 +49,6 @@ async def test_it_is_answered_before_anything_is_done_about_it(desk: Desk) -> No
     assert (report["state"], report["attempts"], report["reported"]) == ("WAITING", 0, "delivered")
 
 
-@pytest.mark.sequence("SEQ-ORD-004")
 async def test_the_steps_are_those_of_the_sequence_in_the_webhook_s_own_trace(desk: Desk) -> None:
     await desk.shipped()
 
@@ -169,7 +167,6 @@ async def test_another_carrier_may_use_the_same_id(desk: Desk) -> None:
     assert [answer.json()["result"] for answer in answers] == ["accepted", "accepted"]
 
 
-@pytest.mark.sequence("SEQ-ORD-004", exception="INVALID_STATUS_TRANSITION")
 async def test_a_parcel_that_came_back_cannot_be_delivered_and_its_carrier_is_told_so_each_time(desk: Desk) -> None:
     shipped = await desk.shipped()
     await desk.reports(astray("returned"), webhook_id="msg_0")

@@ -31,7 +31,6 @@ def catalogue(client: httpx.AsyncClient) -> Catalogue:
     return Catalogue(client)
 
 
-@pytest.mark.sequence("SEQ-CAT-001")
 async def test_a_category_is_made_step_by_step_as_designed(catalogue: Catalogue) -> None:
     with record() as recording:
         await catalogue.category("Brewing")
@@ -66,7 +65,6 @@ async def test_a_category_is_shown_told_of_and_on_record(catalogue: Catalogue, d
     ]
 
 
-@pytest.mark.sequence("SEQ-CAT-001", exception="DUPLICATE_CATEGORY_NAME")
 @pytest.mark.parametrize(
     "name",
     [SPICES, SPICES.upper(), SPICES.lower(), f" {SPICES} ", "Fines  Épices", unicodedata.normalize("NFD", SPICES)],
@@ -86,7 +84,6 @@ async def test_a_name_is_taken_once_in_the_whole_tree_whatever_the_case_of_its_l
     assert await count(database, "categories") == len(await published(database)) == len(await on_record(database)) == 2
 
 
-@pytest.mark.sequence("SEQ-CAT-001", exception="CATEGORY_DEPTH_EXCEEDED")
 async def test_the_tree_does_not_get_deeper_than_it_may(catalogue: Catalogue, database: Database) -> None:
     parent: str | None = None
     for name in ("Kitchen", "Brewing", "Grinders"):
@@ -109,7 +106,6 @@ async def test_how_deep_the_tree_may_be_is_a_setting(url: str) -> None:
     assert code(answer) == (400, "CATEGORY_DEPTH_EXCEEDED")
 
 
-@pytest.mark.sequence("SEQ-CAT-001", exception="PARENT_CATEGORY_NOT_FOUND")
 async def test_nothing_stands_under_a_category_that_does_not_exist(catalogue: Catalogue, database: Database) -> None:
     answer = await catalogue.ask("POST", CATEGORIES, {"name": "Burrs", "parent_id": str(NOBODY)})
 

@@ -129,7 +129,6 @@ async def test_of_several_wrong_things_each_is_named(catalogue: Catalogue) -> No
     assert fields(answer) == ["name", "description"]
 
 
-@pytest.mark.sequence("SEQ-PROD-002")
 async def test_a_product_is_taken_off_sale_step_by_step_as_designed(catalogue: Catalogue) -> None:
     await catalogue.product()
 
@@ -158,7 +157,6 @@ async def test_a_product_off_sale_is_shown_but_not_to_be_had(catalogue: Catalogu
     ]
 
 
-@pytest.mark.sequence("SEQ-PROD-002", exception="Product already inactive")
 async def test_a_product_that_is_off_sale_already_is_taken_off_once(catalogue: Catalogue, database: Database) -> None:
     await catalogue.product()
     first = await catalogue.done("POST", f"{MUG}/deactivation")

@@ -35,7 +35,6 @@ async def nothing_was_made(database: Database) -> bool:
     return made == [0, 0, 0] and told <= {"category.created"}
 
 
-@pytest.mark.sequence("SEQ-PROD-001")
 async def test_a_product_is_made_step_by_step_as_designed(catalogue: Catalogue) -> None:
     body = await catalogue.wanted()
 
@@ -140,7 +139,6 @@ WRONG_PRICES = [
 ]
 
 
-@pytest.mark.sequence("SEQ-PROD-001", exception="INVALID_PRICE")
 @pytest.mark.parametrize("price", WRONG_PRICES, ids=range(len(WRONG_PRICES)))
 async def test_a_price_is_a_decimal_string_of_one_cent_at_least(
     catalogue: Catalogue, database: Database, price: str
@@ -166,7 +164,6 @@ async def test_prices_from_one_cent_to_ten_billion_are_taken(catalogue: Catalogu
     assert (await catalogue.product(price=price))["unit_price"] == shown
 
 
-@pytest.mark.sequence("SEQ-PROD-001", exception="INVALID_PRODUCT_NAME")
 @pytest.mark.parametrize(
     "name", ["", "x", " x ", "x" * 201, "x" * 30_000, "Mug\nBcc: all", "Mug\u2028rug", "Mug\x1b[2J"]
 )
@@ -183,7 +180,6 @@ async def test_names_of_2_and_of_200_characters_are_taken(catalogue: Catalogue, 
     assert (await catalogue.product(name=name))["name"] == name.strip()
 
 
-@pytest.mark.sequence("SEQ-PROD-001", exception="DESCRIPTION_TOO_LONG")
 @pytest.mark.parametrize("length", [5001, 30_000])
 async def test_a_description_has_5000_characters_at_most(catalogue: Catalogue, database: Database, length: int) -> None:
     answer = await catalogue.ask("POST", PRODUCTS, await catalogue.wanted(description="x" * length))
@@ -199,7 +195,6 @@ async def test_a_description_of_5000_characters_is_taken(catalogue: Catalogue) -
     assert (await catalogue.product(description=description))["description"] == description
 
 
-@pytest.mark.sequence("SEQ-PROD-001", exception="INVALID_CATEGORY")
 async def test_a_product_stands_in_a_category_that_exists(catalogue: Catalogue, database: Database) -> None:
     answer = await catalogue.ask("POST", PRODUCTS, await catalogue.wanted(category_id=str(NOBODY)))
 

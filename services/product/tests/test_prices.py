@@ -45,7 +45,6 @@ def prices(*known: str) -> list[dict[str, str]]:
     return [{"price": price, "currency": "EUR"} for price in known]
 
 
-@pytest.mark.sequence("SEQ-PRICE-001")
 async def test_a_price_is_changed_step_by_step_as_designed(catalogue: Catalogue) -> None:
     await catalogue.product(price="14.00")
 
@@ -124,7 +123,6 @@ async def test_the_price_that_it_has_already_is_no_change(catalogue: Catalogue, 
     assert not await history(catalogue)
 
 
-@pytest.mark.sequence("SEQ-PRICE-001", exception="INVALID_PRICE")
 @pytest.mark.parametrize("price", ["0.00", "0.009", "-1", "1.999", "10000000000.01", "dear", "", "9" * 5000])
 @pytest.mark.parametrize("of_variant", [False, True], ids=["product", "variant"])
 async def test_a_wrong_price_changes_nothing(
@@ -144,7 +142,6 @@ async def test_a_wrong_price_changes_nothing(
     assert not await history(catalogue)
 
 
-@pytest.mark.sequence("SEQ-PRICE-001", exception="PRODUCT_NOT_FOUND")
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 async def test_what_does_not_exist_has_no_price_and_never_had_one(catalogue: Catalogue, method: str) -> None:
     path, body = (PRICE, {"price": "1.00"}) if method == "PUT" else (HISTORY, None)

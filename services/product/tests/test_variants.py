@@ -39,7 +39,6 @@ async def nothing_was_added(database: Database) -> bool:
     )
 
 
-@pytest.mark.sequence("SEQ-VAR-001")
 async def test_a_variant_is_added_step_by_step_as_designed(catalogue: Catalogue) -> None:
     await catalogue.product()
 
@@ -143,7 +142,6 @@ async def test_nothing_can_be_had_of_the_variants_of_a_product_off_sale(catalogu
     assert [each["available"] for each in shown["variants"]] == [0, 0]
 
 
-@pytest.mark.sequence("SEQ-VAR-001", exception="DUPLICATE_SKU")
 @pytest.mark.parametrize("owner", ["mug", "cup"])
 async def test_a_sku_is_given_once_in_the_whole_catalogue(catalogue: Catalogue, database: Database, owner: str) -> None:
     await catalogue.product("mug")
@@ -158,7 +156,6 @@ async def test_a_sku_is_given_once_in_the_whole_catalogue(catalogue: Catalogue, 
     assert [each.action for each in await on_record(database)].count("variant.added") == 1
 
 
-@pytest.mark.sequence("SEQ-VAR-001", exception="PRODUCT_NOT_FOUND")
 async def test_what_does_not_exist_has_no_variants(catalogue: Catalogue, database: Database) -> None:
     answer = await catalogue.ask("POST", VARIANTS, BODY)
 
@@ -166,7 +163,6 @@ async def test_what_does_not_exist_has_no_variants(catalogue: Catalogue, databas
     assert await count(database, "variants") == 0
 
 
-@pytest.mark.sequence("SEQ-VAR-001", exception="VARIANT_ATTRIBUTE_REQUIRED")
 @pytest.mark.parametrize("attributes", [{}, {"size": None}, {"size": "", "color": "  "}], ids=["none", "null", "blank"])
 async def test_a_variant_has_a_size_or_a_colour(
     catalogue: Catalogue, database: Database, attributes: dict[str, Any]

@@ -73,7 +73,6 @@ async def test_the_warehouse_and_admins_may(
     assert answer.status_code == (200 if method == "GET" else 201)
 
 
-@pytest.mark.sequence("SEQ-INV-001", exception="INVALID_QUANTITY")
 @pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 2**63 - 1, -(2**63 - 1)])
 async def test_nothing_less_than_nothing_and_what_fits_no_warehouse_cannot_come_in(
     client: httpx.AsyncClient, database: Database, quantity: int
@@ -120,7 +119,6 @@ async def test_what_is_held_cannot_be_corrected_away(client: httpx.AsyncClient, 
     assert await shelf(database, "mug") == Shelf(on_hand=4, reserved=4)
 
 
-@pytest.mark.sequence("SEQ-INV-001", exception="PRODUCT_NOT_FOUND")
 @both
 async def test_what_is_not_known_cannot_be_counted(client: httpx.AsyncClient, database: Database, doing: Doing) -> None:
     await put_on_sale(database, "mug", 10)

@@ -21,7 +21,6 @@ def with_shirts(sales: Sales) -> None:
     sales.product.wares["shirt"] = Ware(0, 1400, "A shirt", variants=variants)
 
 
-@pytest.mark.sequence("SEQ-CART-001")
 async def test_what_is_added_is_in_the_cart_with_its_name_its_price_and_the_new_total(sales: Sales) -> None:
     grace = a_customer(sales)
     await grace.has("lamp", 2)
@@ -56,7 +55,6 @@ async def test_what_was_answered_is_what_is_shown_later(sales: Sales) -> None:
     assert answered["refreshed"] is False
 
 
-@pytest.mark.sequence("SEQ-CART-001")
 async def test_an_event_tells_what_was_added(sales: Sales) -> None:
     grace = a_customer(sales)
     await grace.add("lamp", 2)
@@ -108,7 +106,6 @@ async def test_the_same_product_adds_up_at_its_newest_price_and_its_variants_are
     assert said["items"][1]["variant_id"] == str(RED)
 
 
-@pytest.mark.sequence("SEQ-CART-001", exception="OUT_OF_STOCK")
 async def test_what_there_is_none_left_of_is_refused(sales: Sales) -> None:
     with_shirts(sales)
     grace = a_customer(sales)
@@ -128,7 +125,6 @@ async def test_what_there_is_none_left_of_is_refused(sales: Sales) -> None:
     ]
 
 
-@pytest.mark.sequence("SEQ-CART-001", exception="QUANTITY_EXCEEDS_STOCK")
 async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales: Sales) -> None:
     answer = await a_customer(sales).add("desk", 51)
 
@@ -144,7 +140,6 @@ async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales:
     ]
 
 
-@pytest.mark.sequence("SEQ-CART-001", exception="QUANTITY_EXCEEDS_STOCK")
 async def test_what_is_in_the_cart_already_counts(sales: Sales) -> None:
     grace = a_customer(sales)
     await grace.has("desk", 30)
@@ -158,7 +153,6 @@ async def test_what_is_in_the_cart_already_counts(sales: Sales) -> None:
     assert just_enough.json()["items"][0]["quantity"] == 50
 
 
-@pytest.mark.sequence("SEQ-CART-001", exception="VARIANT_REQUIRED")
 async def test_of_what_comes_in_variants_one_has_to_be_chosen(sales: Sales) -> None:
     with_shirts(sales)
 
@@ -168,7 +162,6 @@ async def test_of_what_comes_in_variants_one_has_to_be_chosen(sales: Sales) -> N
     assert [detail["field"] for detail in answer.json()["error"]["details"]] == ["variant_id"]
 
 
-@pytest.mark.sequence("SEQ-CART-001", exception="PRODUCT_NOT_AVAILABLE")
 @pytest.mark.parametrize("what", ["inactive", "unknown", "unknown variant", "variant of what has none"])
 async def test_what_is_not_sold_is_refused(sales: Sales, what: str) -> None:
     with_shirts(sales)
@@ -289,7 +282,6 @@ async def test_nothing_is_held_in_the_database_while_product_is_asked(sales: Sal
     assert seen == [0]
 
 
-@pytest.mark.sequence("SEQ-CART-001")
 async def test_the_steps_are_those_of_the_sequence_design(sales: Sales) -> None:
     with steps.record() as recording:
         await a_customer(sales).add("lamp", 2)

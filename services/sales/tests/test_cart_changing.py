@@ -10,7 +10,6 @@ from services.sales.tests.fake_product import Ware
 from services.sales.tests.shopping import a_customer, a_guest, refused
 
 
-@pytest.mark.sequence("SEQ-CART-002")
 @pytest.mark.parametrize("quantity", [1, 7, 50])
 async def test_another_quantity_is_answered_with_the_new_total_and_told(sales: Sales, quantity: int) -> None:
     grace = a_customer(sales)
@@ -46,7 +45,6 @@ async def test_what_is_changed_has_the_name_and_price_of_then(sales: Sales) -> N
     assert (item["name"], item["unit_price"], item["currency"]) == ("A better lamp", "25.00", "EUR")
 
 
-@pytest.mark.sequence("SEQ-CART-002", exception="QUANTITY_EXCEEDS_STOCK")
 @pytest.mark.parametrize("stock", [0, 5])
 async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales: Sales, stock: int) -> None:
     grace = a_customer(sales)
@@ -61,7 +59,6 @@ async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales:
     assert await grace.quantities() == {"desk": 3}
 
 
-@pytest.mark.sequence("SEQ-CART-002", exception="ITEM_NOT_FOUND")
 async def test_what_is_not_in_the_cart_cannot_be_changed(sales: Sales) -> None:
     grace, ada = a_customer(sales, "grace"), a_customer(sales, "ada")
     adas, gone = await ada.has("lamp", 2), await grace.has("desk")
@@ -119,7 +116,6 @@ async def test_the_same_quantity_again_is_refused_when_there_are_not_so_many_any
     assert refused(await grace.change(desk, 3)) == (400, "QUANTITY_EXCEEDS_STOCK")
 
 
-@pytest.mark.sequence("SEQ-CART-003")
 async def test_what_is_taken_out_is_told_and_the_rest_stays(sales: Sales) -> None:
     grace = a_customer(sales)
     lamp = await grace.has("lamp", 2)
@@ -139,7 +135,6 @@ async def test_what_is_taken_out_is_told_and_the_rest_stays(sales: Sales) -> Non
     }
 
 
-@pytest.mark.sequence("SEQ-CART-003", exception="ITEM_NOT_FOUND")
 async def test_what_is_not_in_the_cart_cannot_be_taken_out(sales: Sales) -> None:
     grace, ada = a_customer(sales, "grace"), a_customer(sales, "ada")
     adas, gone = await ada.has("lamp", 2), await grace.has("desk")
@@ -200,8 +195,6 @@ async def test_what_was_taken_out_is_a_new_item_when_it_comes_again(sales: Sales
     assert await grace.quantities() == {"lamp": 1}
 
 
-@pytest.mark.sequence("SEQ-CART-002")
-@pytest.mark.sequence("SEQ-CART-003")
 async def test_the_steps_are_those_of_the_sequence_designs(sales: Sales) -> None:
     grace = a_customer(sales)
     lamp = await grace.has("lamp", 2)

@@ -52,7 +52,6 @@ async def many(sales: Sales, count: int) -> None:
     )
 
 
-@pytest.mark.sequence("SEQ-CART-004")
 async def test_customers_carts_are_kept_for_thirty_days_and_guests_for_seven(sales: Sales) -> None:
     people = {
         "old": (a_customer(sales, "old"), SETTINGS.kept + SECOND),
@@ -164,7 +163,6 @@ async def first_and_last(sales: Sales) -> tuple[UUID, UUID]:
     return rows[0], rows[-1]
 
 
-@pytest.mark.sequence("SEQ-CART-004", exception="DATABASE_ERROR")
 async def test_a_batch_that_fails_holds_nothing_up_and_is_tried_again_at_the_end(sales: Sales) -> None:
     await many(sales, 2 * BATCH + 7)
     first, last = await first_and_last(sales)
@@ -181,7 +179,6 @@ async def test_a_batch_that_fails_holds_nothing_up_and_is_tried_again_at_the_end
     assert await sales.count("carts") == 0
 
 
-@pytest.mark.sequence("SEQ-CART-004", exception="DATABASE_ERROR")
 async def test_what_fails_twice_makes_the_run_fail_and_is_the_next_ones(sales: Sales) -> None:
     await many(sales, 2 * BATCH + 7)
     first, last = await first_and_last(sales)
@@ -222,7 +219,6 @@ async def test_a_database_that_is_away_ends_the_run_and_the_count_is_logged_all_
     assert [(entry["event"], entry["deleted"]) for entry in logs] == [("carts_cleaned_up", BATCH)]
 
 
-@pytest.mark.sequence("SEQ-CART-004")
 async def test_the_steps_are_those_of_the_sequence_design(sales: Sales) -> None:
     await a_cart(sales, a_customer(sales), timedelta(days=31))
 

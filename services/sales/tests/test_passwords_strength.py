@@ -17,7 +17,6 @@ def missed(password: str, email: str = GRACE) -> list[str]:
     return []
 
 
-@pytest.mark.sequence("SEQ-REG-001", exception="WEAK_PASSWORD")
 async def test_a_weak_password_is_refused_with_what_it_misses(sales: Sales) -> None:
     answer = await register(sales, password="Grace")
 

@@ -15,7 +15,6 @@ from services.sales.tests.factories import Sales, running
 from services.sales.tests.fake_product import FakeProduct
 
 
-@pytest.mark.sequence("SEQ-REG-001")
 async def test_whoever_registers_has_an_account_an_empty_cart_and_a_mail_on_its_way(sales: Sales) -> None:
     answer = await register(sales, language="de")
 
@@ -70,7 +69,6 @@ async def test_mails_are_in_english_unless_something_else_is_wanted(sales: Sales
     assert refused(await register(sales, email="ada@example.org", language="xx")) == (400, "VALIDATION_ERROR")
 
 
-@pytest.mark.sequence("SEQ-REG-001", exception="EMAIL_ALREADY_REGISTERED")
 @pytest.mark.parametrize("spelling", [GRACE, GRACE.upper(), f"  {GRACE}\t", "Grace@Example.ORG\r\n"])
 async def test_an_email_is_one_accounts_however_it_is_spelt(sales: Sales, spelling: str) -> None:
     await register(sales)

@@ -34,7 +34,6 @@ async def test_each_variant_is_a_line_of_its_own_at_its_own_price(sales: Sales) 
     await sales.nothing_is_halfway()
 
 
-@pytest.mark.sequence("SEQ-ORD-001", exception="VARIANT_REQUIRED")
 async def test_without_a_variant_the_order_is_refused_and_said_for_which_items(sales: Sales) -> None:
     with_shirts(sales)
     body = shirts(None, RED, None)
