@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.harness.ports import free_ports
 
 from .factories import called
 
-ADMIN = Signer(PEOPLE_KEY).token("root", ["admin"])
+ADMIN = Signer(PEOPLE_KEY).token("root", ["admin"], lives=timedelta(days=1))
 EVIL = "550 5.1.1 Unknown\x07 \x1b[2J"
 
 
