@@ -1,5 +1,7 @@
 """What leaves is one mail to whom it is for, whatever names and addresses hold."""
 
+import sys
+import unicodedata
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -8,8 +10,10 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from contracts.notification.mails import MailState
+from contracts.sales.customers import PersonName
 from notification.customers.addressees import Addressee
 from notification.mails.composing import Composing, Uncomposable
 from notification.mails.model import Mail
@@ -39,6 +43,7 @@ CONTROLS = [
     "\x85",
     "\u2028",
 ]
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"}
 TURNING = ["\u202e", "\u2066", "\u200f"]
 BAD_ADDRESSES = [
     "",
@@ -127,6 +132,21 @@ def test_a_name_with_control_characters_is_refused(evil: str) -> None:
         composed(name=f"Ada{evil}Lovelace")
 
     assert "Lovelace" not in str(refused.value)
+
+
+def test_whoever_may_be_registered_can_be_written_to() -> None:
+    """What Sales takes for a name and no mail can carry would cost its bearer every mail."""
+    for letter in map(chr, range(sys.maxunicode + 1)):
+        if unicodedata.category(letter) in UNSEEN and _is_a_name(name := f"A{letter}b"):
+            assert composed(name=name)
+
+
+def _is_a_name(name: str) -> bool:
+    try:
+        TypeAdapter(PersonName).validate_python(name)
+    except ValidationError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("evil", [*CONTROLS, *TURNING])
