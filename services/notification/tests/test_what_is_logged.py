@@ -15,6 +15,7 @@ from .factories import MAIL_SECRET, PostOffice, a_letter, a_message, a_post_offi
 from .mail_server import MailServer, Trick
 
 TOKEN_ID = uuid7()
+TOKEN = mail_token(MAIL_SECRET, MailPurpose.VERIFICATION, TOKEN_ID)
 EMAIL, NAME, WORDS = "canary-address@customers.example", "Canaryname Canarybird", "canary-of-an-event"
 CANARIES = (
     *("canary-address", "canaryname", "canarybird", WORDS, MAIL_SECRET),
@@ -28,6 +29,7 @@ ANSWERS: Mapping[str, tuple[str, str | Trick]] = {
     "not ours": ("MAIL", f"421 4.3.2 Closing on {EMAIL}"),
     "hung up": ("DATA", Trick.HANGS_UP),
     "malformed": ("RCPT", f"what {EMAIL}"),
+    "quoted": ("BODY", f"554 5.7.1 Blocked https://shop.example/verify-email#token={TOKEN} and ({TOKEN})"),
 }
 
 

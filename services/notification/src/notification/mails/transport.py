@@ -11,7 +11,8 @@ from uuid import UUID
 from chassis.breaker import Unreached
 
 _LONGEST_ANSWER: Final = 200
-_ADDRESS: Final = re.compile(r"[^\s<>()]*@[^\s<>()]*")
+# An address, or what may be a token: filters quote what they do not like.
+_PRIVATE: Final = re.compile(r"[^\s<>()]*@[^\s<>()]*|[\w.-]{60,}")
 _SHORTEST_NAME: Final = 2
 
 
@@ -61,9 +62,9 @@ class ServerAway(Unreached):
 
 
 def in_their_words(code: int, words: str, recipients: Sequence[str] = ()) -> str:
-    """A server's answer, fit to be kept: on one line, and without the address that it may repeat."""
+    """A server's answer, fit to be kept: on one line, and without the address or token that it may repeat."""
     line = "".join(" " if unicodedata.category(letter)[0] in "CZ" else letter for letter in words)
-    line = _ADDRESS.sub("…", line)
+    line = _PRIVATE.sub("…", line)
     for name in (recipient.partition("@")[0] for recipient in recipients):
         if len(name) >= _SHORTEST_NAME:
             line = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", line, flags=re.IGNORECASE)
