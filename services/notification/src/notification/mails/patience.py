@@ -9,7 +9,7 @@ from notification.settings import RetrySettings
 def delay_after(failures: int, retry: RetrySettings) -> timedelta | None:
     """None: that was the last try. With jitter, or all that failed together would come back together."""
     delays = (*retry.quick, *retry.later)
-    return delays[failures - 1] * random.uniform(0.9, 1.1) if failures <= len(delays) else None
+    return delays[failures - 1] * random.uniform(0.9, 1) if failures <= len(delays) else None
 
 
 def longest_wait(retry: RetrySettings) -> timedelta:

@@ -143,7 +143,7 @@ class SmtpTransport:
 
 
 async def _name_recipients(client: SMTP, recipients: Sequence[str]) -> None:
-    """It goes to those that the server takes; if it takes none of them, what it said to the first decides."""
+    """It goes to those that the server takes; if it takes none, what it wants later decides over what it never wants."""
     refusals = []
     for recipient in recipients:
         try:
@@ -153,7 +153,7 @@ async def _name_recipients(client: SMTP, recipients: Sequence[str]) -> None:
             if refusal.code == _CLOSING:
                 break
     if len(refusals) == len(recipients) or any(refusal.code == _CLOSING for refusal in refusals):
-        raise refusals[-1]
+        raise min(refusals, key=lambda refusal: refusal.code)
 
 
 @contextmanager
