@@ -181,6 +181,21 @@ async def test_what_left_is_marked_however_long_the_database_keeps_us_waiting(
     assert len(server.taken) == 1
 
 
+async def test_a_mail_that_ends_the_process_takes_no_other_with_it(office: PostOffice, server: MailServer) -> None:
+    await written(office)
+    for _ in range(MOST_BEGUN + 1):
+        failpoints.arm("test", "notification.mails.claimed=raise*1")
+        with pytest.raises(failpoints.FailpointHit):
+            await office.run()
+        await office.end_leases()
+
+    await office.until_nothing_waits()
+
+    states = Counter(await office.states())
+    assert states["FAILED"] <= 1
+    assert states["SENT"] >= 23
+
+
 async def test_a_mail_whose_end_is_never_marked_does_not_leave_for_ever(office: PostOffice, server: MailServer) -> None:
     await office.knows("ada")
     await office.write(a_letter("ada"))

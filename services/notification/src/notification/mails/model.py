@@ -20,6 +20,8 @@ NEXT: Final[Mapping[MailState, set[MailState]]] = {
 ACTIONS: Final = {QUEUED: "send"}
 """What people can do to bring a mail there; all else happens by itself."""
 
+OFTEN_BEGUN: Final = 2
+"""From then on a mail is begun while no other is: it may be what ends the process, and must not take others with it."""
 MOST_BEGUN: Final = 5
 """So often a mail is begun without anybody marking how it ended: it may be what ends the process, and it may have left
 each time."""

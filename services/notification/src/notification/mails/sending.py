@@ -76,7 +76,8 @@ class Sending:
         lanes, in_a_row = (1, 1) if probing else (_LANES, IN_A_ROW)
         now = datetime.now(UTC)
         async with self._database.begin() as session:
-            claimed = await claim(session, lanes=lanes, in_a_row=in_a_row, now=now, until=now + self._lease)
+            until = now + self._lease
+            claimed = await claim(session, lanes=lanes, in_a_row=in_a_row, now=now, until=until, alone=alone)
             customers = {mail.recipient for lane in claimed for mail in lane} - {OPERATIONS}
             known = await find(session, customers) if customers else {}
         await failpoint("notification.mails.claimed")

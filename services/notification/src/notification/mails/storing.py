@@ -1,9 +1,9 @@
 """Mails in the database: claimed by one replica at a time, marked by whoever has claimed them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, text, update
@@ -13,7 +13,7 @@ from chassis.errors import NotFound
 from chassis.statements import ID, INSTANT, INTEGER, TEXT, with_arrays
 from contracts.notification.mails import MailState
 
-from .model import OPERATIONS, Mail
+from .model import OFTEN_BEGUN, OPERATIONS, Mail
 from .tables import mails
 
 _CLAIMING: Final = 0x4D41494C
@@ -63,7 +63,7 @@ _CLAIM = text(
     WITH due AS (
         SELECT id, recipient FROM mails
         WHERE state = 'QUEUED' AND NOT behind AND next_try_at <= :now
-            AND (leased_until IS NULL OR leased_until <= :now)
+            AND (leased_until IS NULL OR leased_until <= :now) AND (begun >= :often) = :suspicious
         ORDER BY next_try_at, id LIMIT :lanes
     ), claimed AS (
         SELECT due.id FROM due WHERE due.recipient = :operations
@@ -71,6 +71,7 @@ _CLAIM = text(
         SELECT line.id FROM due CROSS JOIN LATERAL (
             SELECT waiting.id, bool_and(
                 waiting.next_try_at <= :now AND (waiting.leased_until IS NULL OR waiting.leased_until <= :now)
+                AND (waiting.begun >= :often) = :suspicious
             ) OVER (ORDER BY waiting.at, waiting.id) AS is_free
             FROM (
                 SELECT * FROM mails WHERE mails.state = 'QUEUED' AND mails.recipient = due.recipient
@@ -108,8 +109,13 @@ Lane = Sequence[Mail]
 """Mails that go one after the other."""
 
 
-async def claim(session: AsyncSession, *, lanes: int, in_a_row: int, now: datetime, until: datetime) -> list[Lane]:
-    """Those that have waited longest first; nobody else is given them before `until`."""
+async def claim(
+    session: AsyncSession, *, lanes: int, in_a_row: int, now: datetime, until: datetime, alone: bool = True
+) -> list[Lane]:
+    """Those that have waited longest first; nobody else is given them before `until`.
+
+    What was begun often comes by itself, when there is nothing else: to whoever has no other mail in hand.
+    """
     # Who claims the end of a row must have seen the claim of its beginning. Held for a few milliseconds.
     await session.execute(_ONE_AT_A_TIME, {"key": _CLAIMING})
     where = {"now": now, "operations": OPERATIONS}
@@ -117,8 +123,11 @@ async def claim(session: AsyncSession, *, lanes: int, in_a_row: int, now: dateti
         aside = len((await session.execute(_STEP_ASIDE, {**where, "looked_at": _LOOKED_AT})).all())
         if aside <= _LOOKED_AT - lanes:
             break
-    about = {**where, "until": until, "lanes": lanes, "in_a_row": in_a_row}
-    claimed = [as_mail(row) for row in (await session.execute(_CLAIM, about)).mappings()]
+    about = {**where, "until": until, "often": OFTEN_BEGUN}
+    usual = {**about, "lanes": lanes, "in_a_row": in_a_row, "suspicious": False}
+    claimed = await _claim(session, usual)
+    if not claimed and alone:
+        claimed = await _claim(session, {**about, "lanes": 1, "in_a_row": 1, "suspicious": True})
     claimed.sort(key=lambda mail: (_lane(mail), mail.at, mail.id))
     rows: list[Lane] = [list(lane) for _, lane in groupby(claimed, key=_lane)]
     return sorted(rows, key=lambda lane: lane[0].next_try_at)
@@ -153,6 +162,10 @@ def as_mail(row: RowMapping) -> Mail:
 class NoSuchMail(NotFound):
     def __init__(self) -> None:
         super().__init__("There is no such mail.")
+
+
+async def _claim(session: AsyncSession, about: Mapping[str, Any]) -> list[Mail]:
+    return [as_mail(row) for row in (await session.execute(_CLAIM, about)).mappings()]
 
 
 def _lane(mail: Mail) -> str:
