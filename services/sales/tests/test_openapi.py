@@ -1,70 +1,18 @@
 """What the OpenAPI document promises is kept, whatever is sent: no request gets a 500 or an undocumented answer."""
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator
-from itertools import product
-from typing import Any
-
-import pytest
-import schemathesis
-import uvicorn
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
-
 from sales.seed import DEMO_CUSTOMER, seed
 from services.sales.tests.factories import Sales, token
 from services.sales.tests.fake_product import Ware
-
-KEPT = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-
-
-@pytest.fixture
-async def url(sales: Sales) -> AsyncIterator[str]:
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(sales.app, lifespan="off", log_config=None, http="httptools", ws="none"))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    server.should_exit = True
-    await serving
+from tests.harness.openapi import answers
 
 
-async def test_whatever_is_sent_the_answer_is_a_documented_one(sales: Sales, url: str) -> None:
+async def test_whatever_is_sent_the_answer_is_a_documented_one(sales: Sales) -> None:
     sales.product.everything_else = Ware(10**9)
     async with sales.service.database.begin() as session:
         await seed(session)
-    schema = schemathesis.openapi.from_dict(sales.app.openapi())
-    statuses: set[int] = set()
     signed_in = {"Authorization": f"Bearer {token(DEMO_CUSTOMER, 'customer')}"}
 
-    def fuzz(operation: Any, mode: GenerationMode) -> None:
-        @settings(
-            max_examples=40,
-            derandomize=True,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(case=operation.as_strategy(generation_mode=mode))
-        def one(case: Any) -> None:
-            answer = case.call(base_url=url, headers=signed_in)
-            statuses.add(answer.status_code)
-            case.validate_response(answer, checks=KEPT)
-
-        one()
-
-    for path in (each for each in schema if each.startswith("/api/")):
-        for method, mode in product(schema[path], GenerationMode):
-            operation = schema[path][method]
-            # What takes nothing cannot be asked wrongly.
-            if mode is GenerationMode.POSITIVE or list(operation.iter_parameters()) or list(operation.body):
-                await asyncio.to_thread(fuzz, operation, mode)
+    statuses = await answers(sales.app, headers=lambda _: signed_in, examples=40)
 
     assert {200, 201, 400} <= statuses
     await sales.sweep()

@@ -143,7 +143,7 @@ class SmtpTransport:
 
 
 async def _name_recipients(client: SMTP, recipients: Sequence[str]) -> None:
-    """It goes to those that the server takes; if it takes none, what it wants later decides over what it never wants."""
+    """It goes to those that the server takes; if it takes none, what it wants later outweighs what it never wants."""
     refusals = []
     for recipient in recipients:
         try:
