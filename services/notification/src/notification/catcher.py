@@ -11,6 +11,8 @@ from uuid import uuid4
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from .mails.folder import write_whole
+
 _TAKEN: Final = "250 Kept, and sent to nobody"
 _TOO_LARGE: Final = 10 * 1024 * 1024
 
@@ -24,18 +26,11 @@ class Catcher:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 (its name)
         content = envelope.original_content or b""
-        file = await asyncio.to_thread(self._keep, content)
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid4().hex[:8]}.eml"
+        await asyncio.to_thread(write_whole, self._folder, name, content)
         said = message_from_bytes(content, policy=policy.default)
-        self._tell(_in_a_line(f"{file.name}  to {', '.join(envelope.rcpt_tos)}: {_subject(said)}"))
+        self._tell(_in_a_line(f"{name}  to {', '.join(envelope.rcpt_tos)}: {_subject(said)}"))
         return _TAKEN
-
-    def _keep(self, content: bytes) -> Path:
-        # Aside and then moved: whoever looks into the folder sees whole mails only.
-        file = self._folder / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid4().hex[:8]}.eml"
-        new = file.with_suffix(".new")
-        new.touch(mode=0o600)
-        new.write_bytes(content)
-        return new.replace(file)
 
 
 async def catch(folder: Path, host: str, port: int, tell: Callable[[str], None]) -> asyncio.Server:

@@ -19,7 +19,7 @@ class FolderTransport:
         now = datetime.now(UTC)
         name = f"{now:%Y%m%dT%H%M%S.%fZ}-{mail.mail_id}.eml"
         try:
-            await asyncio.to_thread(self._write, name, mail.content)
+            await asyncio.to_thread(write_whole, self._folder, name, mail.content)
         except OSError as error:
             raise ServerAway(f"The folder cannot be written to: {os.strerror(error.errno or 0)}.") from None
         return name
@@ -27,12 +27,13 @@ class FolderTransport:
     async def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _write(self, name: str, content: bytes) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Not `.eml` yet: whoever looks into the folder meanwhile must not find half a mail.
-        new = self._folder / f".{name}.new"
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(self._folder / name)
+
+def write_whole(folder: Path, name: str, content: bytes) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Not `.eml` yet: whoever looks into the folder meanwhile must not find half a mail.
+    new = folder / f".{name}.new"
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(folder / name)
