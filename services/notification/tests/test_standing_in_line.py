@@ -3,6 +3,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from notification.mails.model import Mail
 from notification.mails.storing import Lane, claim, mark
 
@@ -56,6 +58,26 @@ async def test_all_of_them_leave_in_order_when_the_first_has_left(office: PostOf
 
     assert numbers(server) == list(range(60))
     assert set(await office.states()) == {"SENT"}
+
+
+@pytest.mark.parametrize("in_one_go", [True, False])
+async def test_who_has_stood_in_line_for_long_is_still_waited_with_for_a_server_that_is_away(
+    office: PostOffice, server: MailServer, *, in_one_go: bool
+) -> None:
+    await office.knows("ada")
+    await office.write(numbered(1), numbered(2))
+    await office.query("UPDATE mails SET queued_at = now() - interval '9 hours'")
+    if not in_one_go:
+        [[first]] = await claimed(office)
+        await claimed(office)
+        first.fail("why", datetime.now(UTC))
+        await marked(office, first)
+    server.says("RCPT", "550 5.1.1 Never", times=1 if in_one_go else 0)
+    server.says("RCPT", "421 4.3.2 Closing")
+
+    await office.run()
+
+    assert await office.states() == ["FAILED", "QUEUED"]
 
 
 async def test_the_next_comes_forward_also_when_the_first_has_failed(office: PostOffice, server: MailServer) -> None:

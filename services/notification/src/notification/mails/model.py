@@ -52,7 +52,8 @@ class Mail:
     tries: int
     next_try_at: datetime
     queued_at: datetime
-    """Since when it waits; once more since people had it sent again."""
+    """Since when it waits for nothing but being sent: not while it stands behind another; once more since people had it
+    sent again."""
     leased_until: datetime | None = None
     """Somebody is sending it, and has until then to mark it. No two claims of one mail end at the same time."""
     behind: bool = False
@@ -97,6 +98,10 @@ class Mail:
         """Not tried: whatever stood in the way had nothing to do with this mail."""
         self.next_try_at = until
         self.last_error = reason or self.last_error
+
+    def come_forward(self, now: datetime) -> None:
+        """The one before it is over."""
+        self.queued_at = now
 
     def queue_again(self, now: datetime) -> None:
         self._become(QUEUED)

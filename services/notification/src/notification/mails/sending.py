@@ -98,6 +98,8 @@ class Sending:
                 await self._send(addressed)
                 if addressed.mail.state == QUEUED:
                     break
+                if waiting:
+                    waiting[0].mail.come_forward(datetime.now(UTC))
             return tried
         finally:
             await self._put_back(addressed.mail for addressed in waiting)

@@ -45,7 +45,7 @@ _STEP_ASIDE = text(
 )
 _COME_FORWARD = with_arrays(
     """
-    UPDATE mails SET behind = false FROM (
+    UPDATE mails SET behind = false, queued_at = now() FROM (
         SELECT first.id FROM unnest(:recipients) AS lane (recipient) CROSS JOIN LATERAL (
             SELECT id, behind FROM mails WHERE state = 'QUEUED' AND mails.recipient = lane.recipient
             ORDER BY at, id LIMIT 1
@@ -89,6 +89,7 @@ _MARKED: Final = {
     "state": TEXT,
     "tries": INTEGER,
     "next_try_at": INSTANT,
+    "queued_at": INSTANT,
     "leased_until": INSTANT,
     "last_error": TEXT,
     "ended_at": INSTANT,
@@ -96,8 +97,8 @@ _MARKED: Final = {
 # Whoever was too slow must not undo what another has found out since; that a mail has left is true in any case.
 _MARK = with_arrays(
     f"""
-    UPDATE mails SET state = new.state, tries = new.tries, next_try_at = new.next_try_at, leased_until = NULL,
-        begun = 0, last_error = new.last_error, ended_at = new.ended_at
+    UPDATE mails SET state = new.state, tries = new.tries, next_try_at = new.next_try_at,
+        queued_at = new.queued_at, leased_until = NULL, begun = 0, last_error = new.last_error, ended_at = new.ended_at
     FROM unnest({", ".join(f":{name}" for name in _MARKED)}) AS new ({", ".join(_MARKED)})
     WHERE mails.id = new.id AND mails.state = 'QUEUED'
         AND (mails.leased_until = new.leased_until OR new.state = 'SENT')
