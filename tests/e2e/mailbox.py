@@ -15,12 +15,12 @@ _CODE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[\w-]{43}(?!
 class Mailbox:
     def __init__(self, stack: Stack, address: str) -> None:
         self._stack = stack
-        self._address = address
+        self.address = address
 
     def mails(self) -> list[EmailMessage]:
         """The oldest first."""
         read = [message_from_bytes(mail, policy=policy.default) for mail in self._stack.mails()]
-        return [mail for mail in read if self._address in [each.addr_spec for each in mail["To"].addresses]]
+        return [mail for mail in read if self.address in [each.addr_spec for each in mail["To"].addresses]]
 
     def subjects(self, about: str = "") -> list[str]:
         return [subject for subject in map(_subject, self.mails()) if about in subject]

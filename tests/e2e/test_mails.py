@@ -127,6 +127,27 @@ async def test_operations_are_told_that_something_is_sold_out(
     assert product_id in told
 
 
+async def test_who_has_asked_is_told_once_that_it_is_back_in_stock(
+    merchant: Person, customer: Customer, staff: Staff, grace: Visitor, mailbox: Mailbox
+) -> None:
+    name = f"The next lamp {uuid4().hex[:8]}"
+    product_id = await _on_sale(merchant, name)
+    await customer.order({product_id: 1})
+    asked = await grace.ask("PUT", "notification", f"/back-in-stock/{product_id}")
+
+    for _ in range(2):
+        await _restock(staff, product_id)
+    told = await mailbox.gets(f"Back in stock: {name}")
+    left = await grace.see("notification", "/back-in-stock")
+    # What was written before this is decided when this is there.
+    await grace.ask("POST", "sales", "/customers/password-reset-requests", json={"email": mailbox.address})
+    await mailbox.gets(RESET)
+
+    assert (asked.status, left["items"]) == (200, [])
+    assert product_id in told
+    assert mailbox.subjects(about=name) == [f"Back in stock: {name}"]
+
+
 async def test_who_turns_mails_off_gets_what_is_essential_and_nothing_else(
     grace: Visitor, mailbox: Mailbox, staff: Staff
 ) -> None:
@@ -165,6 +186,12 @@ async def test_the_button_of_the_mail_program_turns_such_mails_off_without_loggi
 
 async def _profile(customer: Person) -> Any:
     return await customer.see("sales", "/customers/me")
+
+
+async def _restock(staff: Staff, product_id: str) -> None:
+    key = {"Idempotency-Key": uuid4().hex}
+    answer = await staff.ask("POST", "product", f"/products/{product_id}/restocks", json={"quantity": 3}, headers=key)
+    assert answer.status == 201, answer
 
 
 async def _on_sale(merchant: Person, name: str) -> str:
