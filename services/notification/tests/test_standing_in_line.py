@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from notification.mails.model import Mail
+from notification.mails.model import OFTEN_BEGUN, Mail
 from notification.mails.storing import Lane, claim, mark
 
 from .factories import NOW, PostOffice, a_letter, numbered, numbers, recipients, to_operations
@@ -19,10 +19,11 @@ async def looked_at(office: PostOffice) -> int:
     return int(row["mails"])
 
 
-async def claimed(office: PostOffice, in_a_row: int = 1) -> list[Lane]:
+async def claimed(office: PostOffice, in_a_row: int = 1, *, alone: bool = True) -> list[Lane]:
     async with office.database.begin() as session:
         now = datetime.now(UTC)
-        return await claim(session, lanes=50, in_a_row=in_a_row, now=now, until=now + timedelta(minutes=1))
+        until = now + timedelta(minutes=1)
+        return await claim(session, lanes=50, in_a_row=in_a_row, now=now, until=until, alone=alone)
 
 
 async def marked(office: PostOffice, *done: Mail) -> None:
@@ -152,6 +153,29 @@ async def test_of_what_is_being_claimed_nobody_else_gets_a_part(office: PostOffi
     [theirs] = await others
 
     assert (len(ours), [mail.about["order_id"] for mail in theirs]) == (2, ["order-0"])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_what_was_begun_often_is_claimed_with_no_other(office: PostOffice, number: int) -> None:
+    """Whether it stands before or behind others of its customer."""
+    await office.write(*(numbered(each) for each in (1, 2, 3)), numbered(4, "bob"))
+    await office.query(
+        "UPDATE mails SET begun = :often WHERE about ->> 'order_id' = :id", often=OFTEN_BEGUN, id=f"order-{number}"
+    )
+
+    together = [mail for lane in await claimed(office, 20, alone=False) for mail in lane]
+    for mail in together:
+        mail.sent(datetime.now(UTC))
+    await marked(office, *together)
+    beside_others = await claimed(office, 20, alone=False)
+    by_itself = [[mail.about["order_id"] for mail in lane] for lane in await claimed(office, 20)]
+
+    assert sorted(mail.about["order_id"] for mail in together) == [
+        *(f"order-{each}" for each in range(1, number)),
+        "order-4",
+    ]
+    assert beside_others == []
+    assert by_itself == [[f"order-{number}"]]
 
 
 async def test_nobody_stands_aside_for_one_who_leaves_at_this_moment(
