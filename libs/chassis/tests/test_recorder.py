@@ -1,24 +1,21 @@
 """What a running service does is kept for whoever wants to look at it, and costs nothing where nobody does."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import Iterator
+from time import monotonic
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
+from structlog.testing import capture_logs
 
 from chassis import tracing
 from chassis.db import Database
 from chassis.errors import Conflict
-from chassis.recorder import RecordedSpan, configure_recording, recording
+from chassis.recorder import RecordedSpan, Recorder, configure_recording, recording
 from chassis.steps import note_event, step
-from chassis.tracing import service_name
-from tests.harness.fixtures import FreshDatabase
-
-
-@pytest.fixture
-async def database(fresh_database: FreshDatabase) -> AsyncIterator[Database]:
-    database = Database(await fresh_database("chassis"), application_name="test")
-    yield database
-    await database.close()
+from chassis.tracing import service_name, span
+from libs.chassis.tests.broker.factories import until
+from libs.chassis.tests.factories import DatabaseWire, eventually
 
 
 @pytest.fixture
@@ -103,9 +100,58 @@ async def test_of_many_traces_about_the_share_is_kept_and_each_whole(database: D
 
 
 @pytest.mark.usefixtures("keeps")
-async def test_a_database_that_is_away_disturbs_nobody(database: Database) -> None:
+async def test_what_takes_long_is_kept_when_it_has_ended(database: Database) -> None:
     service_name.set("sales")
-    away = Database(f"{database.url}_gone", application_name="test")
-    async with recording(away, "sales"):
+    goes_on = asyncio.Event()
+
+    @step("OrderService", "waitForGoods")
+    async def waiting() -> None:
+        await goes_on.wait()
+
+    async with recording(database, "sales"):
+        long = asyncio.create_task(waiting())
+        await asyncio.sleep(0)
         await place()
-    await away.close()
+        await eventually(lambda: kept(database), within=5)
+        assert {span.action for span in await kept(database)} == {"placeOrder", "createOrder"}
+        goes_on.set()
+        await long
+
+    assert "waitForGoods" in {span.action for span in await kept(database)}
+
+
+@pytest.mark.usefixtures("keeps")
+async def test_while_the_database_is_away_nobody_waits_and_afterwards_steps_are_kept_again(
+    fragile: Database, wire: DatabaseWire, database: Database
+) -> None:
+    service_name.set("sales")
+    async with recording(fragile, "sales"):
+        wire.go_away()
+        started = monotonic()
+        with capture_logs() as logs:
+            await place()
+            took = monotonic() - started
+            await until(lambda: any(line["event"] == "spans_not_recorded" for line in logs))
+        wire.come_back()
+        await place()
+
+    assert took < 0.1
+    assert len(await kept(database)) == 2
+
+
+async def test_of_what_cannot_be_written_the_oldest_is_forgotten(database: Database) -> None:
+    service_name.set("sales")
+    recorder = Recorder(database, "sales", 1.0)
+    tracing.listen(recorder.heard)
+    try:
+        for number in range(20_003):
+            with span(str(number)):
+                pass
+    finally:
+        tracing.unlisten(recorder.heard)
+    recorder.stop()
+    await recorder.run()
+
+    async with database.begin() as session:
+        count, oldest = (await session.execute(text("SELECT count(*), min(name::int) FROM recorded_spans"))).one()
+    assert (count, oldest) == (20_000, 3)

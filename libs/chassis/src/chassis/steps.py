@@ -113,7 +113,8 @@ def note_event(domain_name: str, traceparent: str | None = None) -> None:
 
 def _step_around(span: Span) -> Span:
     outer = None if PARTICIPANT in span.attributes else tracing.enclosing(span)
-    return _step_around(outer) if outer else span
+    # Another service's step may be open in this process, and emits nothing of ours.
+    return _step_around(outer) if outer and outer.service == span.service else span
 
 
 def _note_refusals(spans: Sequence[Span], result: object) -> None:
