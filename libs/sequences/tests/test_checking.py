@@ -80,6 +80,32 @@ def test_what_is_wrong_has_a_place(changes: dict[str, Any], expected: str) -> No
     assert expected in findings(**changes)
 
 
+@pytest.mark.parametrize(
+    ("path", "like"),
+    [
+        (
+            {
+                "id": "SOLD_OUT",
+                "condition": "None left",
+                "step": 2,
+                "handling": "As the other",
+                "error": "INSUFFICIENT_STOCK",
+            },
+            None,
+        ),
+        (
+            {"id": "LUCK", "condition": "All is well", "step": 5, "handling": "Go on", "goes_on": True},
+            "the planned run",
+        ),
+        ({**document()["exceptions"][0], "id": "SOLD_OUT"}, "INSUFFICIENT_STOCK"),
+    ],
+)
+def test_a_path_that_nobody_could_tell_from_another_is_named(path: dict[str, Any], like: str | None) -> None:
+    expected = {f"exceptions.1: A run of it looks like one of {like}."} if like else set()
+
+    assert findings(exceptions=[document()["exceptions"][0], path]) == expected
+
+
 def test_a_step_that_the_code_does_not_have_is_named() -> None:
     in_the_code = {
         ("Orders", "placeOrder"),

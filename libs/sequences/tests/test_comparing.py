@@ -26,6 +26,24 @@ def test_what_comes_afterwards_may_come_at_any_time() -> None:
     assert differences(PLACE, MAIL, HOLD, MAKE) == []
 
 
+def test_what_comes_afterwards_in_one_transaction_comes_in_its_order() -> None:
+    mail = {"actor": "Orders", "target": "Mail", "mode": "asynchronous", "transaction": "mail"}
+    steps = [
+        {"step": 1, "actor": "Customer", "action": "placeOrder", "target": "Orders"},
+        {**mail, "step": 2, "action": "write"},
+        {**mail, "step": 3, "action": "address"},
+        {**mail, "step": 4, "action": "sign"},
+    ]
+    write, address, sign = (call(f"Orders > Mail: {action}") for action in ("write", "address", "sign"))
+
+    assert differences(PLACE, write, address, sign, steps=steps) == []
+    assert differences(write, PLACE, address, sign, steps=steps) == []
+    assert differences(PLACE, write, sign, address, steps=steps) == [(Kind.REORDERED, "Orders → Mail: sign")]
+    assert differences(PLACE, sign, write, address, steps=steps) == [
+        (Kind.REORDERED, "Orders → Mail: sign"),
+    ]
+
+
 def test_a_call_that_did_not_happen_is_missing() -> None:
     assert differences(PLACE, MAKE, MAIL) == [(Kind.MISSING, "Orders → Stock: hold")]
 
@@ -162,6 +180,14 @@ def test_what_is_refused_before_a_step_does_not_come_to_it() -> None:
 
     assert differences(refused, path="NONE", **changes) == []
     assert differences(refused, HOLD, path="NONE", **changes) == [(Kind.EXTRA, "Orders → Stock: hold")]
+
+
+def test_what_goes_on_without_a_step_does_not_come_to_it() -> None:
+    path = {"id": "NONE", "condition": "Nothing", "step": 2, "handling": "Go on", "goes_on": True}
+    changes: dict[str, Any] = {"exceptions": [{**path, "step_is_absent": True}]}
+
+    assert differences(PLACE, MAKE, MAIL, path="NONE", **changes) == []
+    assert differences(PLACE, HOLD, MAKE, MAIL, path="NONE", **changes) == [(Kind.EXTRA, "Orders → Stock: hold")]
 
 
 def test_a_mail_that_fails_first_and_is_sent_then_is_seen_twice() -> None:

@@ -104,6 +104,18 @@ def test_a_test_that_does_nothing_has_walked_nothing(folder: Path) -> None:
         hold_to(read(folder), "SEQ-ORD-001", None, recording)
 
 
+def test_what_another_of_ours_has_done_for_itself_is_no_run_of_the_sequence(folder: Path) -> None:
+    @step("Returns", "orderAgain")
+    def order_again() -> None:
+        place()
+
+    with record() as recording:
+        order_again()
+
+    with pytest.raises(NotWalked, match="was not begun: nothing did Customer → Orders: placeOrder"):
+        hold_to(read(folder), "SEQ-ORD-001", None, recording)
+
+
 def test_the_table_names_each_path_with_the_tests_that_walked_it(folder: Path) -> None:
     walked = {"SEQ-ORD-001 as planned": {"test_a", "test_b"}, "SEQ-ORD-001 PAYMENT_FAILED": {"test_c"}}
 
@@ -122,7 +134,9 @@ def test_pytest_itself_fails_a_marked_test_that_did_not_walk_and_shows_the_table
 ) -> None:
     folder = pytester.mkdir("docs") / "sequences"
     folder.mkdir()
-    (folder / "SEQ-ORD-001.json").write_text(json.dumps(document()))
+    steps = document()["steps"]
+    steps[4]["is_optional"] = True
+    (folder / "SEQ-ORD-001.json").write_text(json.dumps(document(steps=steps)))
     pytester.makeini("[pytest]\nmarkers = sequence(id, exception): walks it")
     pytester.makepyfile(
         """
@@ -130,11 +144,12 @@ def test_pytest_itself_fails_a_marked_test_that_did_not_walk_and_shows_the_table
         from chassis.steps import note_event, step
 
         @step("Orders", "placeOrder")
-        def place(held):
+        def place(held, mailed=False):
             if held:
                 hold()
             make()
-            send_mail()
+            if mailed:
+                send_mail()
 
         @step("Stock", "hold")
         def hold():
@@ -153,8 +168,16 @@ def test_pytest_itself_fails_a_marked_test_that_did_not_walk_and_shows_the_table
             place(True)
 
         @pytest.mark.sequence("SEQ-ORD-001")
+        def test_mailed():
+            place(True, mailed=True)
+
+        @pytest.mark.sequence("SEQ-ORD-001")
         def test_bad():
             place(False)
+
+        @pytest.mark.sequence("SEQ-ORD-001", exeption="INSUFFICIENT_STOCK")
+        def test_misspelt():
+            place(True)
 
         def test_other():
             pass
@@ -163,6 +186,9 @@ def test_pytest_itself_fails_a_marked_test_that_did_not_walk_and_shows_the_table
 
     result = pytester.runpytest_inprocess("-p", "sequences.walking", "-p", "no:asyncio")
 
-    result.assert_outcomes(passed=2, failed=1)
+    result.assert_outcomes(passed=3, failed=2)
     result.stdout.fnmatch_lines(["*missing: step 2, Orders → Stock: hold*"])
-    result.stdout.fnmatch_lines(["SEQ-ORD-001  Place an order", "*as planned*test_good"])
+    result.stdout.fnmatch_lines(["*unexpected keyword argument 'exeption'*"])
+    result.stdout.fnmatch_lines(
+        ["SEQ-ORD-001  Place an order", "*as planned*test_good, test_mailed", "*with step 5, sendMail* test_mailed"]
+    )

@@ -1,4 +1,4 @@
-"""Steps that a reaction takes for a whole batch: each knows the step whose event brought it about, and who heard that."""
+"""Steps that a reaction takes for a whole batch: each knows whose event brought it about, and who heard it."""
 
 from collections.abc import Sequence
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from .comparing import compare, expected
 from .design import Arrow, ParticipantKind, Sequence
 from .reading import Designs, Finding
 
@@ -62,6 +63,7 @@ def _check_one(sequence: Sequence, language: Language) -> Iterator[tuple[str, st
         yield from _arrow(f"steps.{index}", step, sequence, language, is_answer=step.is_answer)
     yield from _answers(sequence)
     yield from _paths(sequence, language)
+    yield from _likenesses(sequence)
     yield from _outcome(sequence, language)
     yield from _references(sequence, language)
 
@@ -122,6 +124,17 @@ def _paths(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:
             yield f"{place}.handling", f"It does not name {path.code}."
         for number, arrow in enumerate(path.then):
             yield from _arrow(f"{place}.then.{number}", arrow, sequence, language)
+
+
+def _likenesses(sequence: Sequence) -> Iterator[tuple[str, str]]:
+    """A test that walks the one would be believed to have walked the other."""
+    expectations = [("the planned run", expected(sequence))]
+    for index, path in enumerate(sequence.exceptions):
+        this = expected(sequence, path)
+        for name, other in expectations:
+            if not compare(this, other.run) or not compare(other, this.run):
+                yield f"exceptions.{index}", f"A run of it looks like one of {name}."
+        expectations.append((path.id, this))
 
 
 def _outcome(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Compares what was seen with what was designed: which arrows are missing, which extra, which out of order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from collections.abc import Sequence as Several
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -22,6 +22,7 @@ class Call:
     number: int | None = None
     error: str | None = None
     is_optional: bool = False
+    transaction: str | None = None
 
     @property
     def who_does_what(self) -> WhoDoesWhat:
@@ -52,11 +53,19 @@ class Difference:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a run of one path shows: its calls in order, and those that others make afterwards, in no order."""
+    """What a run of one path shows: its calls in order, and those that others make afterwards.
+
+    These may come at any time, and are in order inside of a transaction only.
+    """
 
     in_order: tuple[Call, ...]
     afterwards: tuple[Call, ...]
     loops: tuple[frozenset[WhoDoesWhat], ...] = ()
+
+    @property
+    def run(self) -> tuple[Call, ...]:
+        """One that is just so."""
+        return *self.in_order, *self.afterwards
 
 
 def expected(sequence: Sequence, path: Path | None = None) -> Expected:
@@ -75,7 +84,15 @@ def expected(sequence: Sequence, path: Path | None = None) -> Expected:
 
 
 def _call(step: Step, path: Path | None) -> Call:
-    call = Call(step.actor, step.target, step.action, step.event, step.step, is_optional=step.is_optional)
+    call = Call(
+        step.actor,
+        step.target,
+        step.action,
+        step.event,
+        step.step,
+        is_optional=step.is_optional,
+        transaction=step.transaction,
+    )
     if path and path.step == step.step:
         event = step.event if path.step_succeeds else None
         return replace(call, event=event, error=path.step_ends_with, is_optional=False)
@@ -87,20 +104,16 @@ def _call(step: Step, path: Path | None) -> Call:
 
 def compare(wanted: Expected, seen: Several[Call]) -> list[Difference]:
     """What comes afterwards may come at any time, each in its own place among the calls that were seen."""
-    left, afterwards = _without(_once_each_round(seen, wanted.loops), wanted.afterwards)
-    differences = list(_in_order(wanted.in_order, left))
-    for call, found in afterwards:
-        if found is not None:
-            differences += _inside(call, found)
-        elif not call.is_optional:
-            differences.append(Difference(Kind.MISSING, call))
-    return differences
+    seen = _once_each_round(seen, wanted.loops)
+    places = _find(wanted.afterwards, seen)
+    left = [call for place, call in enumerate(seen) if place not in places.values()]
+    return [*_in_order(wanted.in_order, left), *_afterwards(wanted.afterwards, seen, places)]
 
 
 def _is_cut_off(step: Step, path: Path) -> bool:
-    if path.goes_on:
-        return False
-    return step.step > path.step or (step.step == path.step and path.step_is_absent)
+    if step.step == path.step:
+        return path.step_is_absent
+    return step.step > path.step and not path.goes_on
 
 
 def _who_does_what(arrow: Arrow) -> WhoDoesWhat:
@@ -125,16 +138,30 @@ def _is_same(call: Call, other: Call) -> bool:
     return (call.who_does_what, call.event, call.error) == (other.who_does_what, other.event, other.error)
 
 
-def _without(seen: Several[Call], afterwards: Several[Call]) -> tuple[list[Call], list[tuple[Call, Call | None]]]:
-    """Each is found once: first those that are as they should be, then what is left for the others."""
-    left, found = list(seen), dict[int, Call]()
+def _find(afterwards: Several[Call], seen: Several[Call]) -> dict[int, int]:
+    """Where each was seen, once: first those that are as they should be, then what is left for the others."""
+    places = dict[int, int]()
     for is_match in (_is_same, _is_same_arrow):
         for index, call in enumerate(afterwards):
-            match = next((one for one in left if index not in found and is_match(one, call)), None)
-            if match is not None:
-                left.remove(match)
-                found[index] = match
-    return left, [(call, found.get(index)) for index, call in enumerate(afterwards)]
+            free = (place for place, one in enumerate(seen) if place not in places.values() and is_match(one, call))
+            if index not in places and (place := next(free, None)) is not None:
+                places[index] = place
+    return places
+
+
+def _afterwards(wanted: Several[Call], seen: Several[Call], places: Mapping[int, int]) -> Iterator[Difference]:
+    furthest = dict[str, int]()
+    for index, call in enumerate(wanted):
+        place = places.get(index)
+        if place is None:
+            if not call.is_optional:
+                yield Difference(Kind.MISSING, call)
+            continue
+        yield from _inside(call, seen[place])
+        if call.transaction and place < furthest.setdefault(call.transaction, place):
+            yield Difference(Kind.REORDERED, call)
+        elif call.transaction:
+            furthest[call.transaction] = place
 
 
 def _in_order(wanted: Several[Call], seen: Several[Call]) -> Iterator[Difference]:

@@ -10,7 +10,7 @@ import pytest
 from chassis.steps import Recording, record
 
 from .comparing import Call, Difference, compare, expected
-from .design import Path, Sequence
+from .design import Path, Sequence, Step
 from .reading import Designs, read
 from .seeing import runs
 
@@ -36,14 +36,15 @@ class Walking:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
-        claims = [_claim(mark) for mark in item.iter_markers("sequence")]
+        claims = [_claim(*mark.args, **mark.kwargs) for mark in item.iter_markers("sequence")]
         if not claims:
             return (yield)
         with record() as recording:
             result = yield
         for sequence_id, path_id in claims:
-            hold_to(self.designs, sequence_id, path_id, recording)
-            item.user_properties.append((_WALKED, f"{sequence_id} {path_id or _PLANNED}"))
+            seen = hold_to(self.designs, sequence_id, path_id, recording)
+            ways = [path_id or _PLANNED, *_optional_in(self.designs, sequence_id, seen)]
+            item.user_properties += [(_WALKED, f"{sequence_id} {way}") for way in ways]
         return result
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
@@ -62,8 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Walking(config.rootpath / FOLDER), "sequences-walking")
 
 
-def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: Recording) -> None:
-    """Raises unless some run was this one, and every other run of the sequence one that is designed."""
+def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: Recording) -> list[list[Call]]:
+    """All runs of the sequence; raises unless some was this one, and every other one that is designed."""
     sequence = designs.get(sequence_id)
     if sequence is None:
         raise NotWalked(f"There is no design {sequence_id}.")
@@ -80,6 +81,7 @@ def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: 
     for index, run in enumerate(seen):
         if differences[index] and not is_designed(sequence, run):
             raise NotWalked(explain(sequence, None, compare(expected(sequence), run), run))
+    return seen
 
 
 def is_designed(sequence: Sequence, run: Several[Call]) -> bool:
@@ -96,13 +98,28 @@ def explain(sequence: Sequence, path: Path | None, differences: Several[Differen
 def table(designs: Designs, walked: dict[str, set[str]]) -> Iterator[str]:
     for sequence in designs.all:
         yield f"{sequence.id}  {sequence.name}"
-        for path_id in (_PLANNED, *(path.id for path in sequence.exceptions)):
-            tests = sorted(walked.get(f"{sequence.id} {path_id}", ()))
-            yield f"    {path_id:<40} {', '.join(tests) or '-'}"
+        optional = [_with(step) for step in sequence.steps if step.is_optional]
+        for way in (_PLANNED, *optional, *(path.id for path in sequence.exceptions)):
+            tests = sorted(walked.get(f"{sequence.id} {way}", ()))
+            yield f"    {way:<40} {', '.join(tests) or '-'}"
 
 
-def _claim(mark: pytest.Mark) -> tuple[str, str | None]:
-    return mark.args[0], mark.kwargs.get("exception")
+def _optional_in(designs: Designs, sequence_id: str, seen: Several[Several[Call]]) -> Iterator[str]:
+    """A step that may be absent is walked only where it is there: nobody would miss it otherwise."""
+    sequence = designs.get(sequence_id)
+    present = {call.who_does_what for run in seen for call in run if not call.error}
+    for step in sequence.steps if sequence else ():
+        if step.is_optional and (step.actor, step.target, step.action) in present:
+            yield _with(step)
+
+
+def _with(step: Step) -> str:
+    return f"with step {step.step}, {step.action}"
+
+
+def _claim(sequence_id: str, *, exception: str | None = None) -> tuple[str, str | None]:
+    """As a mark has it: one that is written otherwise is a mistake."""
+    return sequence_id, exception
 
 
 def _ending(call: Call) -> str:
