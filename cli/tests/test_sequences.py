@@ -99,6 +99,15 @@ async def an_order(platform: Embedded) -> str:
     return str(json.loads(body)["order_id"])
 
 
+async def a_look(platform: Embedded) -> str:
+    """Its trace."""
+    async with (
+        aiohttp.ClientSession() as client,
+        client.get(f"{platform.url('product')}/api/v1/products/product_456") as answer,
+    ):
+        return answer.headers["x-trace-id"]
+
+
 async def test_what_happened_to_an_order_is_shown_with_its_times_and_waits(tmp_path: Path) -> None:
     async with embedded(tmp_path) as platform:
         order_id = await an_order(platform)
@@ -111,12 +120,26 @@ async def test_what_happened_to_an_order_is_shown_with_its_times_and_waits(tmp_p
         seen = (await called("sequences", "observe", *about)).stdout
         diagram = (await called("sequences", "observe", "--mermaid", *about)).stdout
         draft = json.loads((await called("sequences", "derive", "SEQ-NEW-001", *about)).stdout)
+        looking = ["--trace", await a_look(platform), "--data", str(tmp_path / "data")]
+
+        async def was_kept() -> bool:
+            return "Nothing was recorded" not in (await called("sequences", "observe", *looking)).stderr
+
+        await until(was_kept, 60)
+        without_steps = [
+            await called("sequences", *command, *looking)
+            for command in (["observe"], ["observe", "--mermaid"], ["derive", "SEQ-NEW-001"], ["compare"])
+        ]
 
     assert "OrderService → InventoryService: reserveInventory" in seen
     assert "after order.created: outbox" in seen
     assert diagram.startswith("sequenceDiagram")
     assert "OrderService->>OrderAggregate: createOrder" in diagram
     assert draft["steps"][0]["action"] == "placeOrder"
+    assert [shown.exit_code for shown in without_steps] == [1] * 4
+    assert {shown.stderr for shown in without_steps} == {
+        "orderflow: Nothing that was done there is a step of a sequence.\n"
+    }
 
 
 @pytest.mark.parametrize("wrong", ["ORD-7", "SEQ-ord-001", "../SEQ-ORD-001", ""])

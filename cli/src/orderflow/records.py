@@ -28,6 +28,7 @@ NOTHING: Final = (
     "Nothing was recorded of it. The services keep records of their steps for a day, where RECORD_STEPS says of which "
     "share (`orderflow up` keeps all)."
 )
+NO_STEPS: Final = "Nothing that was done there is a step of a sequence."
 
 
 async def of_trace(trace_id: str, data: Path) -> list[Recorded]:
@@ -62,6 +63,6 @@ async def _spans(open_databases: Mapping[fleet.Name, Database], traces: Iterable
         async with database.begin() as session:
             rows = (await session.execute(_SPANS, {"traces": sorted(traces)})).mappings()
             found += [Recorded(service=name, **{**row, "emits": tuple(row["emits"])}) for row in rows]
-    if not found:
-        raise Failure(NOTHING)
+    if not any(span.participant for span in found):
+        raise Failure(NO_STEPS if found else NOTHING)
     return found
