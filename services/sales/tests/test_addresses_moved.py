@@ -1,35 +1,21 @@
 """Customers who had their one address in their own row find it among their addresses, as the default."""
 
 from collections.abc import AsyncIterator
-from importlib.resources import files
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from chassis.db import Database, _migrations, migrate
+from chassis.db import Database, migrate
+from services.sales.tests.old_schema import MIGRATIONS, database_at
 from tests.harness.postgres import PostgresServer
-
-MIGRATIONS = Path(str(files("sales"))) / "migrations"
 
 
 @pytest.fixture
 async def old(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     """As it was when customers had one address each."""
-    async with postgres_server.database("old") as url:
-        database = Database(url, application_name="test")
-        async with database.engine.begin() as connection:
-            await connection.run_sync(_upgrade_to, "sales_0002")
+    async with database_at("sales_0002", postgres_server) as database:
         yield database
-        await database.close()
-
-
-def _upgrade_to(connection: Connection, revision: str) -> None:
-    config = _migrations(MIGRATIONS)
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
 
 
 async def test_the_address_on_file_becomes_the_default(old: Database) -> None:

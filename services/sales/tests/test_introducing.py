@@ -2,21 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic import command
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from chassis.db import Database, _migrations, migrate
+from chassis.db import Database, migrate
 from sales.seed import DEMO_CUSTOMER, DEMO_EMAIL, seed
 from services.sales.tests.factories import Sales
+from services.sales.tests.old_schema import MIGRATIONS, database_at
 from services.sales.tests.profiles import customer, erase_as_admin, me, registered
 from tests.harness.postgres import PostgresServer
-
-MIGRATIONS = Path(str(files("sales"))) / "migrations"
 
 
 async def told(sales: Sales) -> list[dict[str, Any]]:
@@ -92,18 +88,8 @@ async def test_the_demos_customer_is_told_of_when_there_is_one_and_not_again(sal
 @pytest.fixture
 async def old(postgres_server: PostgresServer) -> AsyncIterator[Database]:
     """As it was when nobody else wanted to know who our customers are."""
-    async with postgres_server.database("old") as url:
-        database = Database(url, application_name="test")
-        async with database.engine.begin() as connection:
-            await connection.run_sync(_upgrade_to, "sales_0008")
+    async with database_at("sales_0008", postgres_server) as database:
         yield database
-        await database.close()
-
-
-def _upgrade_to(connection: Connection, revision: str) -> None:
-    config = _migrations(MIGRATIONS)
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
 
 
 async def test_only_those_who_were_there_when_the_schema_changed_are_strangers(old: Database) -> None:
