@@ -5,9 +5,11 @@ Importing is most of what a service does when it starts; whether the command its
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Thread
 
 from orderflow import fleet
 
@@ -39,8 +41,9 @@ class Program:
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
-    # Ctrl-C is for pytest, which then ends us.
+    # Ctrl-C is for pytest, which then ends us; killed, it cannot.
     os.setsid()
+    Thread(target=_end_with_the_tests, daemon=True).start()
     with Path(os.devnull).open() as nothing, output.open("ab") as log:
         for number, file in enumerate((nothing, log, log)):
             os.dup2(file.fileno(), number)
@@ -50,3 +53,9 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], output: Path)
     from orderflow.main import app
 
     app()
+
+
+def _end_with_the_tests() -> None:
+    if tests := multiprocessing.parent_process():
+        tests.join()
+    os.kill(os.getpid(), signal.SIGKILL)

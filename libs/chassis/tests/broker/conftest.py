@@ -1,4 +1,4 @@
-"""Both brokers, behind one fixture; and the promise that nothing fails unheard while they work."""
+"""What waits at either broker; and the promise that nothing fails unheard while they work."""
 
 import asyncio
 import gc
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from chassis.broker import Broker, RabbitBroker
 from libs.chassis.tests.broker.factories import asking, until_it_holds
 
 
@@ -21,15 +21,6 @@ async def nothing_fails_unheard() -> AsyncIterator[None]:
     gc.collect()
     await asyncio.sleep(0)
     assert not unheard
-
-
-@pytest.fixture(params=["in process", pytest.param("RabbitMQ", marks=pytest.mark.rabbitmq)])
-async def broker(request: pytest.FixtureRequest) -> AsyncIterator[Broker]:
-    broker: Broker = (
-        InProcessBroker() if request.param == "in process" else RabbitBroker(request.getfixturevalue("rabbitmq_url"))
-    )
-    yield broker
-    await broker.close()
 
 
 @pytest.fixture
