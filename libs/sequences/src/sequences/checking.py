@@ -9,8 +9,6 @@ from .comparing import compare, expected
 from .design import Arrow, ParticipantKind, Sequence
 from .reading import Designs, Finding
 
-# What is neither a participant of its own in a design nor one that could do anything else there.
-EVERYWHERE: Final = frozenset({"AuditLog", "EventBus", "Logger"})
 FLOWS: Final = {
     "place an order": "SEQ-ORD-001",
     "cancel an order": "SEQ-ORD-005",

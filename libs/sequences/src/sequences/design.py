@@ -62,7 +62,7 @@ class Step(Arrow):
     step: Annotated[int, Field(ge=1)]
     mode: Mode = Mode.SYNCHRONOUS
     transaction: str | None = None
-    """Steps of one transaction stand or fall together."""
+    """Steps of one transaction stand or fall together, and come in their order, also where nobody waits for them."""
     is_answer: bool = False
     """The end of the first call, not a call of its own."""
     is_optional: bool = False
