@@ -56,7 +56,10 @@ def simulate(
     """
     chosen, patience = _tricks(tricks), span(within)
     seed = random.randrange(10**6) if seed is None else seed
-    asyncio.run(_Run(Folder(data).connection(), name, patience).simulate(chosen, orders, seed, dispatch=dispatch))
+    platform = Folder(data).connection()
+    if not platform.manual:
+        raise Failure("This platform's autopilot dispatches and delivers everything itself. Start one with --manual.")
+    asyncio.run(_Run(platform, name, patience).simulate(chosen, orders, seed, dispatch=dispatch))
 
 
 def _tricks(named: str) -> set[Trick]:

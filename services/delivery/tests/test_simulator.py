@@ -1,12 +1,14 @@
 """What the simulated carrier does: the same for the same seed, each trick somewhere, with an end known before."""
 
+import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pytest
 
 from contracts.delivery.shipments import ShipmentStatus
+from delivery.carriers.simulator.playing import Stage, play
 from delivery.carriers.simulator.stories import Heard, Leave, Parcel, Send, Signed, SplitOff, Story, write_stories
 from delivery.carriers.simulator.tricks import NEED_STAFF, Trick
 
@@ -106,3 +108,29 @@ def test_numbers_and_ids_are_used_once() -> None:
     ids = [(send.webhook_id, send.body) for story in written for send in sends(story)]
     assert len(set(numbers)) == len(numbers)
     assert len({webhook_id for webhook_id, _ in ids}) == len(set(ids))
+
+
+class Unwilling:
+    """Staff that refuses to dispatch; whoever is asked for anything else never answers."""
+
+    async def get(self, path: str) -> Any:
+        await asyncio.Event().wait()
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        raise PermissionError(path)
+
+
+async def never(path: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_what_stops_one_story_stops_all_and_is_raised_as_it_is() -> None:
+    """Also of several that fail at once."""
+    waiting = stories([], count=1, left=True)
+
+    with pytest.raises(PermissionError):
+        await play(
+            [*waiting, *stories([], count=3)],
+            Stage("Simulator", "whsec_c2VjcmV0IHNlY3JldCBzZWNyZXQ=", never, Unwilling()),
+        )

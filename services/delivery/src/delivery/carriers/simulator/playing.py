@@ -63,8 +63,12 @@ async def play(
         on_end(story)
         return answers
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(tell(story)) for story in stories]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(tell(story)) for story in stories]
+    except ExceptionGroup as failed:
+        # The first has ended the others, and says why.
+        raise failed.exceptions[0] from None
     return [answer for task in tasks for answer in task.result()]
 
 
