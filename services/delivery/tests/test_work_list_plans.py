@@ -1,21 +1,16 @@
 """How PostgreSQL finds a page of the work list among 100,000 shipments: what it looks at is bounded."""
 
-import asyncio
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import pytest
-from sqlalchemy import event
 
 from chassis.db import Database
 from delivery.desk.work_list import Wanted, page_of_work
-from tests.harness.fixtures import databases_on
+from tests.harness.plans import either_plan, examined, explained, filled
 from tests.harness.postgres import PostgresServer
 
 COUNT = 100_000
@@ -58,28 +53,10 @@ FILL = f"""
 
 @pytest.fixture(scope="module")
 def large(postgres_server: PostgresServer) -> Iterator[str]:
-    """A warehouse that no test changes, so that one is enough for all of them."""
-    stack = AsyncExitStack()
-    with asyncio.Runner() as runner:
-        try:
-            yield runner.run(_new(postgres_server, stack))
-        finally:
-            runner.run(stack.aclose())
-
-
-async def _new(postgres_server: PostgresServer, stack: AsyncExitStack) -> str:
-    create = await stack.enter_async_context(databases_on(postgres_server))
-    url = await create("delivery")
-    # Not with the limits of a service: to write so much at once takes as long as it takes.
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        await connection.execute("SET synchronous_commit = on")
-        await connection.execute(FILL)
-        await connection.execute("VACUUM ANALYZE shipments")
-        await connection.execute("ANALYZE pick_list_parcels")
-    finally:
-        await connection.close()
-    return url
+    """A warehouse."""
+    vacuumed = ("VACUUM ANALYZE shipments", "ANALYZE pick_list_parcels")
+    with filled(postgres_server, "delivery", FILL, *vacuumed) as url:
+        yield url
 
 
 @dataclass(frozen=True)
@@ -93,65 +70,12 @@ class Plan:
 
 
 async def plan_of(url: str, *, generic: bool = False, **wanted: Any) -> Plan:
-    """Of the very statement that the list is read with, once run as PostgreSQL is told."""
-    database = Database(url, application_name="test")
-    try:
-        async with database.begin() as session:
-            with _heard(database) as statements:
-                await page_of_work(session, Wanted.model_validate({"limit": LIMIT} | wanted))
-            statement, parameters = statements[-1]
-            connection = await session.connection()
-            # With a plan for any parameters whatsoever, as the server may keep one.
-            mode = "force_generic_plan" if generic else "force_custom_plan"
-            await connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = {mode}")
-            await connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
-            await connection.exec_driver_sql(f"PREPARE page AS {statement}")
-            arguments = f"({', '.join(map(_literal, parameters))})" if parameters else ""
-            explained = await connection.exec_driver_sql(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE page {arguments}".replace("%", "%%")
-            )
-            answer = explained.scalar_one()
-            await connection.exec_driver_sql("DEALLOCATE page")
-    finally:
-        await database.close()
-    root = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-    nodes = list(_nodes(root))
+    """Of the very statement that the list is read with."""
+    page = Wanted.model_validate({"limit": LIMIT} | wanted)
+    nodes = await explained(url, lambda session: page_of_work(session, page), generic=generic)
     scans = [node for node in nodes if node.get("Relation Name") == "shipments"]
     indexes = {node["Index Name"] for node in nodes if "Index Name" in node}
-    return Plan(indexes, {scan["Node Type"] for scan in scans}, sum(map(_examined, scans)))
-
-
-@contextmanager
-def _heard(database: Database) -> Iterator[list[tuple[str, Sequence[Any]]]]:
-    statements: list[tuple[str, Sequence[Any]]] = []
-
-    def hear(_: object, __: object, statement: str, parameters: Sequence[Any], *___: object) -> None:
-        statements.append((statement, parameters))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
-    try:
-        yield statements
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
-
-
-def _literal(value: Any) -> str:
-    return str(value) if isinstance(value, bool | int) else f"'{value}'"
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
-
-
-def _examined(scan: Mapping[str, Any]) -> int:
-    counts = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-    rows: float = sum(scan.get(count, 0) for count in counts) * scan["Actual Loops"]
-    return round(rows)
-
-
-either_plan = pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
+    return Plan(indexes, {scan["Node Type"] for scan in scans}, sum(map(examined, scans)))
 
 
 @either_plan

@@ -1,21 +1,15 @@
 """How PostgreSQL finds a page among 100,000 products: what it looks at is bounded, whatever the filters leave out."""
 
-import asyncio
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-import asyncpg
 import pytest
-from sqlalchemy import event
 
 from chassis.db import Database
 from product.catalog.listing import _ORDERS, Wanted, page_of_products
 from product.catalog.model import Product
-from tests.harness.fixtures import databases_on
+from tests.harness.plans import Node, either_plan, examined, explained, filled
 from tests.harness.postgres import PostgresServer
 
 COUNT = 100_000
@@ -44,29 +38,10 @@ CATALOGUE = f"""
 
 @pytest.fixture(scope="module")
 def large(postgres_server: PostgresServer) -> Iterator[str]:
-    """A catalogue that no test changes, so that one is enough for all of them."""
-    stack = AsyncExitStack()
-    with asyncio.Runner() as runner:
-        try:
-            yield runner.run(_new(postgres_server, stack))
-        finally:
-            runner.run(stack.aclose())
-
-
-async def _new(postgres_server: PostgresServer, stack: AsyncExitStack) -> str:
-    create = await stack.enter_async_context(databases_on(postgres_server))
-    url = await create("product")
-    # Not with the limits of a service: to write so much at once takes as long as it takes.
-    connection = await asyncpg.connect(url.replace("+asyncpg", ""))
-    try:
-        # VACUUM leaves rows for later whose transaction is not yet known to be on disk.
-        await connection.execute("SET synchronous_commit = on")
-        await connection.execute(CATALOGUE)
-        await connection.execute("VACUUM ANALYZE products")
-        await connection.execute("ANALYZE categories")
-    finally:
-        await connection.close()
-    return url
+    """A catalogue."""
+    vacuumed = ("VACUUM ANALYZE products", "ANALYZE categories")
+    with filled(postgres_server, "product", CATALOGUE, *vacuumed) as url:
+        yield url
 
 
 @dataclass(frozen=True)
@@ -82,71 +57,16 @@ class Plan:
 
 
 async def plan_of(url: str, *, generic: bool = False, **wanted: Any) -> Plan:
-    """Of the very statement that the list is read with, once run as PostgreSQL is told."""
-    database = Database(url, application_name="test")
-    try:
-        async with database.begin() as session:
-            with _heard(database) as statements:
-                await page_of_products(session, Wanted.model_validate({"limit": LIMIT} | wanted))
-            statement, parameters = statements[-1]
-            connection = await session.connection()
-            # With a plan for any parameters whatsoever, as the server may keep one.
-            mode = "force_generic_plan" if generic else "force_custom_plan"
-            await connection.exec_driver_sql(f"SET LOCAL plan_cache_mode = {mode}")
-            await connection.exec_driver_sql("SET LOCAL max_parallel_workers_per_gather = 0")
-            await connection.exec_driver_sql(f"PREPARE page AS {statement}")
-            arguments = ", ".join(map(_literal, parameters))
-            explained = await connection.exec_driver_sql(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE page ({arguments})".replace("%", "%%")
-            )
-            answer = explained.scalar_one()
-            await connection.exec_driver_sql("DEALLOCATE page")
-        root = (json.loads(answer) if isinstance(answer, str) else answer)[0]["Plan"]
-        scans = [node for node in _nodes(root) if node.get("Relation Name") == "products"]
-        rejected = sum(
-            round(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"]) for node in _nodes(root)
-        )
-        kinds = {scan["Node Type"] for scan in scans}
-        return Plan(kinds, sum(map(_examined, scans)), sum(map(_fetched, scans)), rejected)
-    finally:
-        await database.close()
+    """Of the very statement that the list is read with."""
+    page = Wanted.model_validate({"limit": LIMIT} | wanted)
+    nodes = await explained(url, lambda session: page_of_products(session, page), generic=generic)
+    scans = [node for node in nodes if node.get("Relation Name") == "products"]
+    rejected = sum(round(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"]) for node in nodes)
+    kinds = {scan["Node Type"] for scan in scans}
+    return Plan(kinds, sum(map(examined, scans)), sum(map(_fetched, scans)), rejected)
 
 
-@contextmanager
-def _heard(database: Database) -> Iterator[list[tuple[str, Sequence[Any]]]]:
-    statements: list[tuple[str, Sequence[Any]]] = []
-
-    def hear(_: object, __: object, statement: str, parameters: Sequence[Any], *___: object) -> None:
-        statements.append((statement, parameters))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
-    try:
-        yield statements
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, list):
-        return f"ARRAY[{', '.join(map(_literal, value))}]"
-    if isinstance(value, UUID):
-        return f"'{value}'::uuid"
-    return str(value) if isinstance(value, bool | int) else f"'{value}'"
-
-
-def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield node
-    for inner in node.get("Plans", ()):
-        yield from _nodes(inner)
-
-
-def _examined(scan: Mapping[str, Any]) -> int:
-    counts = ("Actual Rows", "Rows Removed by Filter", "Rows Removed by Index Recheck")
-    rows: float = sum(scan.get(count, 0) for count in counts) * scan["Actual Loops"]
-    return round(rows)
-
-
-def _fetched(scan: Mapping[str, Any]) -> int:
+def _fetched(scan: Node) -> int:
     only = scan["Node Type"] == "Index Only Scan"
     rows: float = scan["Heap Fetches"] if only else scan["Actual Rows"] * scan["Actual Loops"]
     return round(rows)
@@ -154,7 +74,6 @@ def _fetched(scan: Mapping[str, Any]) -> int:
 
 ORDERS = ("newest", "cheapest", "dearest")
 each_order = pytest.mark.parametrize("sort", ORDERS)
-either_plan = pytest.mark.parametrize("generic", [False, True], ids=["custom", "generic"])
 
 
 @each_order
