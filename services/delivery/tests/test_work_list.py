@@ -172,3 +172,10 @@ async def test_strange_questions_are_refused_politely(clerk: Clerk, query: dict[
     answer = await clerk.get("/work-list", **query)
 
     assert (answer.status_code, code(answer)) == (400, "VALIDATION_ERROR")
+
+
+async def test_how_an_age_is_written_is_said(clerk: Clerk) -> None:
+    answer = await clerk.get("/work-list", older_than="2 hours")
+
+    said = {"field": "older_than", "message": "This must be a duration as in ISO 8601, such as PT2H."}
+    assert answer.json()["error"]["details"] == [said]

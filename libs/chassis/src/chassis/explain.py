@@ -52,6 +52,8 @@ _SENTENCES: Final = {
     "date_type": "This must be a date as in RFC 3339.",
     "date_parsing": "This must be a date as in RFC 3339.",
     "date_from_datetime_parsing": "This must be a date as in RFC 3339.",
+    "time_delta_type": "This must be a duration as in ISO 8601, such as PT2H.",
+    "time_delta_parsing": "This must be a duration as in ISO 8601, such as PT2H.",
     "json_invalid": "This is not JSON.",
 }
 

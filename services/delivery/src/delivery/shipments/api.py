@@ -1,6 +1,6 @@
 """Shipments over HTTP: what the warehouse sees and does."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
@@ -34,6 +34,8 @@ from .timeline import timeline_of
 
 router = APIRouter(prefix="/api/v1/shipments", tags=["shipments"], route_class=SafeRoute)
 
+_ONE: Final[dict[str, Any]] = {"response_model": ShipmentView, "response_model_exclude_none": True}
+
 
 @router.get("", response_model=Page[ShipmentView], response_model_exclude_none=True, responses=refusals(Invalid))
 async def list_shipments(
@@ -47,9 +49,7 @@ async def list_shipments(
     return await page_of_shipments(session, Filter(order_id, status), cursor, limit)
 
 
-@router.get(
-    "/{shipment_id}", response_model=ShipmentView, response_model_exclude_none=True, responses=refusals(NotFound)
-)
+@router.get("/{shipment_id}", **_ONE, responses=refusals(NotFound))
 async def get_shipment(shipment_id: UUID, _: Warehouse, session: Transaction) -> ShipmentView:
     return await one_shipment(session, shipment_id)
 
@@ -81,8 +81,7 @@ async def split_shipment(
 
 @router.post(
     "/{shipment_id}/dispatch",
-    response_model=ShipmentView,
-    response_model_exclude_none=True,
+    **_ONE,
     responses=refusals(
         Invalid,
         TrackingNumberRequired,
@@ -102,47 +101,27 @@ async def dispatch(
     return view(await dispatching.dispatch(shipment_id, wanted or Dispatch(), by=caller.subject))
 
 
-@router.post(
-    "/{shipment_id}/delivery",
-    response_model=ShipmentView,
-    response_model_exclude_none=True,
-    responses=refusals(Invalid, NotFound, InvalidStatusTransition),
-)
+@router.post("/{shipment_id}/delivery", **_ONE, responses=refusals(Invalid, NotFound, InvalidStatusTransition))
 async def confirm_delivery(
     shipment_id: UUID, caller: Warehouse, session: Transaction, report: ConfirmDelivery | None = None
 ) -> ShipmentView:
     return view(await confirm(session, shipment_id, report or ConfirmDelivery(), by=caller.subject))
 
 
-@router.post(
-    "/{shipment_id}/loss",
-    response_model=ShipmentView,
-    response_model_exclude_none=True,
-    responses=refusals(Invalid, NotFound, InvalidStatusTransition),
-)
+@router.post("/{shipment_id}/loss", **_ONE, responses=refusals(Invalid, NotFound, InvalidStatusTransition))
 async def report_loss(
     shipment_id: UUID, caller: Warehouse, session: Transaction, report: ReportTrouble
 ) -> ShipmentView:
     return view(await report_trouble(session, shipment_id, ShipmentStatus.LOST, report, by=caller.subject))
 
 
-@router.post(
-    "/{shipment_id}/return",
-    response_model=ShipmentView,
-    response_model_exclude_none=True,
-    responses=refusals(Invalid, NotFound, InvalidStatusTransition),
-)
+@router.post("/{shipment_id}/return", **_ONE, responses=refusals(Invalid, NotFound, InvalidStatusTransition))
 async def report_return(
     shipment_id: UUID, caller: Warehouse, session: Transaction, report: ReportTrouble
 ) -> ShipmentView:
     return view(await report_trouble(session, shipment_id, ShipmentStatus.RETURNED, report, by=caller.subject))
 
 
-@router.post(
-    "/{shipment_id}/sending-again",
-    response_model=ShipmentView,
-    response_model_exclude_none=True,
-    responses=refusals(NotFound, InvalidStatusTransition),
-)
+@router.post("/{shipment_id}/sending-again", **_ONE, responses=refusals(NotFound, InvalidStatusTransition))
 async def send_shipment_again(shipment_id: UUID, caller: Warehouse, session: Transaction) -> ShipmentView:
     return view(await send_again(session, shipment_id, by=caller.subject))
