@@ -25,7 +25,6 @@ from .failure import USAGE, Failure
 from .folder import Connection, Folder
 from .options import DEFAULT_FOLDER, Data, span
 
-_PAGE: Final = "100"
 _LOOK_EVERY: Final = 0.5
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Play a carrier.")
@@ -95,7 +94,7 @@ class _Run:
     async def _find(self, staff: Client, most: int, *, dispatch: bool) -> list[Parcel]:
         theirs: list[Parcel] = []
         for status in (ShipmentStatus.SHIPPED, *([ShipmentStatus.READY] if dispatch else [])):
-            async for each in _shipments(staff, status):
+            async for each in staff.listed("/api/v1/shipments", {"status": str(status)}):
                 if len(theirs) == most:
                     return theirs
                 if status == ShipmentStatus.READY:
@@ -146,17 +145,6 @@ class _Run:
 
     def _say(self, words: str) -> None:
         self._console.print(words, highlight=False, soft_wrap=True, markup=False)
-
-
-async def _shipments(staff: Client, status: ShipmentStatus) -> AsyncIterator[dict[str, Any]]:
-    query = {"status": str(status), "limit": _PAGE}
-    while True:
-        page = await staff.get("/api/v1/shipments", query)
-        for each in page["items"]:
-            yield each
-        if not page.get("next_cursor"):
-            return
-        query["cursor"] = page["next_cursor"]
 
 
 @asynccontextmanager

@@ -1,14 +1,17 @@
 """HTTP as the commands need it: JSON in, JSON out, and a refusal in plain words."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 
 from .failure import Failure
+
+_PAGE: Final = 100
 
 
 class Refusal(Failure):
@@ -39,6 +42,20 @@ class Client:
 
     async def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         return await self._ask("GET", path, params=query)
+
+    async def listed(
+        self, path: str, query: Mapping[str, str] | None = None, *, most: int = sys.maxsize
+    ) -> AsyncIterator[Any]:
+        """What a list holds, however many pages that takes; `most` at most."""
+        asked = dict(query or {})
+        while most > 0:
+            page = await self.get(path, {**asked, "limit": str(min(_PAGE, most))})
+            for item in page["items"]:
+                yield item
+            if not page.get("next_cursor"):
+                return
+            most -= len(page["items"])
+            asked["cursor"] = page["next_cursor"]
 
     async def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Any:
         return await self._ask("POST", path, json=body, headers=headers)

@@ -27,7 +27,6 @@ from .terminal import printable
 T = TypeVar("T")
 
 _MAILS: Final = "/api/v1/mails"
-_PAGE: Final = 100
 _HEADINGS: Final = ("mail", "message", "recipient", "state", "tries", "written", "error")
 
 MailId = Annotated[str, typer.Argument(metavar="MAIL_ID", help="As `list` shows it.")]
@@ -111,16 +110,7 @@ async def _shown(client: Client, mail_id: str) -> MailView:
 
 
 async def _listed(client: Client, query: dict[str, str], limit: int) -> list[MailView]:
-    mails: list[MailView] = []
-    cursor: str | None = None
-    while len(mails) < limit:
-        paging = {"limit": str(min(_PAGE, limit - len(mails)))} | ({"cursor": cursor} if cursor else {})
-        page = await client.get(_MAILS, query | paging)
-        mails += [MailView.model_validate(mail) for mail in page["items"]]
-        cursor = page.get("next_cursor")
-        if cursor is None:
-            break
-    return mails
+    return [MailView.model_validate(mail) async for mail in client.listed(_MAILS, query, most=limit)]
 
 
 def _path(mail_id: str) -> str:

@@ -23,8 +23,6 @@ from .folder import Folder
 from .options import DEFAULT_FOLDER, Data, span
 from .terminal import printable
 
-_PAGE = 100
-
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -85,16 +83,8 @@ async def _dispatch(
 
 
 async def _waiting(delivery: Client, limit: int) -> list[WaitingParcel]:
-    found: list[WaitingParcel] = []
-    query: dict[str, str] = {}
     async with delivery:
-        while len(found) < limit:
-            page = await delivery.get("/api/v1/work-list", {**query, "limit": str(min(_PAGE, limit - len(found)))})
-            found += [WaitingParcel.model_validate(item) for item in page["items"]]
-            if "next_cursor" not in page:
-                break
-            query = {"cursor": page["next_cursor"]}
-    return found
+        return [WaitingParcel.model_validate(item) async for item in delivery.listed("/api/v1/work-list", most=limit)]
 
 
 def _reached(data: Path, delivery_url: str | None, token: str | None) -> Client:
