@@ -1,10 +1,13 @@
 """Without people: what is due is dispatched and delivered, in batches, by however many replicas there are."""
 
 import asyncio
+import time
 from collections import Counter
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
+from aiohttp import web
 
 from chassis.errors import Unavailable
 from chassis.tracing import new_traceparent
@@ -91,6 +94,32 @@ async def test_while_product_is_down_it_waits_and_does_not_spin(database_url: st
         assert await cut_off.query("SELECT 1 FROM shipments WHERE tracking_number IS NOT NULL") == []
     async with a_desk(database_url, product) as desk:
         assert await desk.run("dispatch_due") == 5
+
+
+@dataclass
+class UnhurriedProduct(FakeProduct):
+    asked_at: list[float] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)
+
+    async def deduct(self, request: web.Request) -> web.Response:
+        self.asked_at.append(time.monotonic())
+        await asyncio.sleep(0.2)
+        answer = await super().deduct(request)
+        self.answered_at.append(time.monotonic())
+        return answer
+
+
+async def test_between_two_batches_as_much_time_is_left_to_others_as_the_first_one_took(database_url: str) -> None:
+    batches_of_two = DispatchingSettings(autopilot_batch=2)
+    product = UnhurriedProduct()
+    async with product.serving(), a_desk(database_url, product, dispatching=batches_of_two) as desk:
+        await _prepare(desk, 6)
+
+        await desk.run("dispatch_due")
+
+    first, second, third = zip(product.asked_at, product.answered_at, strict=True)
+    for (asked, answered), (asked_next, _) in ((first, second), (second, third)):
+        assert asked_next - answered >= answered - asked
 
 
 async def test_parcels_that_cannot_be_dispatched_do_not_keep_the_others_waiting(

@@ -3,17 +3,22 @@
 import asyncio
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
 from chassis.steps import record
 from chassis.tracing import new_traceparent
 from contracts.delivery.shipments import Dispatch
+from delivery.carriers.book import Carriers
+from delivery.settings import CarrierSettings
+from delivery.shipments.claiming import Claiming
 from delivery.shipments.dispatching import Dispatching
 
-from .factories import TRACKED, Desk, FakeProduct, a_desk, a_message, an_order, code, statuses
+from .factories import CARRIER_SECRET, TRACKED, Desk, FakeProduct, a_desk, a_message, an_order, code, statuses
 
 
 async def test_a_dispatched_parcel_is_shipped_and_the_event_is_the_one_of_the_specification(desk: Desk) -> None:
@@ -266,6 +271,20 @@ async def test_a_clerk_who_was_overtaken_ships_nothing(desk: Desk) -> None:
     assert [answer.status_code for answer in answers] == [409, 200]
     assert code(answers[0]) == "INVALID_STATUS_TRANSITION"
     assert [event["data"]["tracking_number"] for event in await desk.published()] == ["FAST-1"]
+
+
+async def test_a_clerk_who_was_overtaken_gives_nothing_back(desk: Desk) -> None:
+    ready = await desk.ready()
+    book = Carriers(SecretStr(CARRIER_SECRET), CarrierSettings())
+    claiming = Claiming(desk.database, book, timedelta(seconds=20))
+    wanted = Dispatch(carrier="Slow", tracking_number="SLOW-1")
+    slow = await claiming.claim(UUID(ready["shipment_id"]), wanted, "slow")
+    await desk.end_leases()
+    shipped = (await desk.dispatch(ready, {"carrier": "Fast", "tracking_number": "FAST-1"})).json()
+
+    await claiming.give_back([slow])
+
+    assert await desk.again(ready) == shipped
 
 
 async def test_shipments_that_do_not_exist_cannot_be_dispatched(desk: Desk) -> None:

@@ -75,6 +75,15 @@ async def test_to_send_the_same_again_does_no_harm(desk: Desk, clerk: Clerk) -> 
     assert results(await clerk.dispatches(entry(named, 1, "fedex"))) == ["already_dispatched"]
 
 
+@pytest.mark.parametrize("end", ["delivery", "loss"])
+async def test_what_has_left_just_so_has_whatever_became_of_it_on_its_way(desk: Desk, clerk: Clerk, end: str) -> None:
+    [parcel] = await wait(desk, of())
+    await clerk.dispatches(entry(parcel, 1))
+    await clerk.post(f"/shipments/{parcel}/{end}", {"reason": "Gone."} if end == "loss" else {})
+
+    assert results(await clerk.dispatches(entry(parcel, 1))) == ["already_dispatched"]
+
+
 async def test_what_left_with_another_label_did_not_leave_so(desk: Desk, clerk: Clerk) -> None:
     [parcel] = await wait(desk, of())
     await clerk.dispatches(entry(parcel, 1))

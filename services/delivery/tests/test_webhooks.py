@@ -133,6 +133,35 @@ async def test_a_replay_changes_nothing(desk: Desk) -> None:
     assert len(await desk.published()) == len(await desk.audited()) == 2
 
 
+async def test_a_replay_of_what_had_its_effect_is_none_to_refuse_when_the_parcel_has_moved_on(desk: Desk) -> None:
+    shipped = await desk.shipped()
+    for number, kind in enumerate(["lost", "delivered"]):
+        await desk.reports(astray(kind), webhook_id=f"msg_{number}")
+        await desk.work()
+
+    answer = await desk.reports(astray("lost"), webhook_id="msg_0")
+    await desk.work()
+
+    assert (answer.status_code, answer.json()) == (200, {"result": "repeated"})
+    assert (await desk.again(shipped))["status"] == "DELIVERED"
+    assert [report["state"] for report in (await desk.heard()).json()["items"]] == ["APPLIED", "APPLIED"]
+
+
+async def test_what_was_refused_is_refused_again_though_the_parcel_could_take_it_by_now(desk: Desk) -> None:
+    shipped = await desk.shipped(**TRACKED)
+    await desk.reports(astray("returned"), webhook_id="msg_0")
+    await desk.work()
+    await desk.reports(delivered(), webhook_id="msg_1")
+    await desk.post(f"/{shipped['shipment_id']}/sending-again")
+    await desk.dispatch(shipped, TRACKED)
+
+    again = await desk.reports(delivered(), webhook_id="msg_1")
+    await desk.work()
+
+    assert (again.status_code, code(again)) == (409, "INVALID_STATUS_TRANSITION")
+    assert (await desk.again(shipped))["status"] == "SHIPPED"
+
+
 async def test_the_same_report_under_another_id_changes_nothing_either(desk: Desk) -> None:
     shipped = await desk.shipped()
     await desk.reports(delivered(delivery_location="Front door"))
