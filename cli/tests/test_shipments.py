@@ -191,6 +191,17 @@ async def test_a_dry_run_dispatches_nothing(warehouse: Warehouse) -> None:
     assert await warehouse.statuses() == ["READY", "SHIPPED", "STOPPED"]
 
 
+async def test_what_came_back_has_not_left_before_also_as_a_dry_run_foresees_it(warehouse: Warehouse) -> None:
+    [back] = await warehouse.wait(order := of())
+    await warehouse.dispatch(f"{back},,FedEx,TRK-0001")
+    await warehouse.desk.post(f"/{back}/return", {"reason": "Nobody was at home."})
+
+    for options in ([], ["--dry-run"]):
+        result = await warehouse.dispatch(f",{order.order_id},FedEx,TRK-0001", options=options)
+        assert result.stdout.startswith("0 dispatched, 0 had left before, 1 refused.")
+        assert "(INVALID_STATUS_TRANSITION)" in result.stderr
+
+
 async def test_while_product_is_away_it_waits_and_then_says_what_is_left(
     fresh_database: FreshDatabase, tmp_path: Path
 ) -> None:
