@@ -67,6 +67,8 @@ class Step(Arrow):
     """The end of the first call, not a call of its own."""
     is_optional: bool = False
     """Only where there is cause for it."""
+    strand: str | None = None
+    """Of asynchronous steps those with the same word come one after the other."""
     loop: str | None = None
     """What this and its neighbours with the same word are repeated for."""
 
