@@ -79,6 +79,7 @@ class Cast:
         self.admin = self._person("admin", "an admin")
         self.staff = self._person("warehouse", "the staff")
         self.visitor = Person(platform, client, None)
+        self.sales_at_product = Person(platform, client, platform.token_of("sales", "product"))
         self.carrier = Carrier(platform, client, None)
 
     def _person(self, role: Role, subject: str) -> Person:

@@ -111,6 +111,14 @@ def note_event(domain_name: str, traceparent: str | None = None) -> None:
         _step_around(span).events.append(domain_name)
 
 
+def note_refusal(code: str, traceparent: str | None = None) -> None:
+    """The current step answers with a refusal instead of raising it; whose it is in a batch, `traceparent` says."""
+    if not tracing.active:
+        return
+    for span in tracing.current_spans(traceparent):
+        _step_around(span).error = code
+
+
 def _step_around(span: Span) -> Span:
     outer = None if PARTICIPANT in span.attributes else tracing.enclosing(span)
     return _step_around(outer) if outer else span
