@@ -1,14 +1,17 @@
 """Carriers, or the staff, say that a parcel has arrived."""
 
+import asyncio
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chassis import failpoints
 from delivery.settings import CarrierSettings, ReportSettings
 
 from .cast import Cast
-from .parcels import parcel, ships_order, status
+from .parcels import dispatches, parcel, places_order, ships_order, status
 
 
 @pytest.mark.sequence("SEQ-ORD-004")
@@ -57,12 +60,40 @@ async def test_a_parcel_that_has_come_back_is_not_delivered(cast: Cast) -> None:
     assert await status(cast, shipped["order_id"]) == "SHIPPED"
 
 
-def told_soon() -> dict[str, dict[str, Any]]:
+def impatient() -> dict[str, dict[str, Any]]:
     reports = ReportSettings(first_retry=timedelta(milliseconds=100), told_after=timedelta(milliseconds=300))
     return {"delivery": {"carriers": CarrierSettings(reports=reports)}}
 
 
-@pytest.mark.parametrize("settings", [told_soon()], ids=["impatient"])
+@pytest.fixture
+def slow_dispatch() -> Iterator[None]:
+    """Between what is written down and what is done."""
+    failpoints.arm("test", "delivery.dispatch.claimed=sleep:2*1")
+    yield
+    failpoints.disarm()
+
+
+@pytest.mark.usefixtures("slow_dispatch")
+@pytest.mark.parametrize("settings", [impatient()], ids=["impatient"])
+@pytest.mark.sequence("SEQ-ORD-004", exception="TOO_EARLY")
+async def test_a_carrier_may_be_faster_than_the_dispatch(cast: Cast) -> None:
+    order_id = await places_order(cast)
+    dispatching = asyncio.create_task(dispatches(cast, order_id))
+
+    async def is_labelled() -> bool:
+        return "tracking_number" in await parcel(cast, order_id)
+
+    await cast.eventually(is_labelled)
+
+    heard = await cast.carrier.reports((await parcel(cast, order_id))["tracking_number"])
+    shipped = await dispatching
+    await cast.is_told(f"Delivered: your order {order_id}")
+
+    assert (heard.status, shipped.status) == (200, 200)
+    assert await status(cast, order_id) == "DELIVERED"
+
+
+@pytest.mark.parametrize("settings", [impatient()], ids=["impatient"])
 @pytest.mark.sequence("SEQ-ORD-004", exception="UNMATCHED_TRACKING")
 async def test_operations_are_told_of_a_parcel_that_nobody_knows(cast: Cast) -> None:
     heard = await cast.carrier.reports("TRK000000000")
