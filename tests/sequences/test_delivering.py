@@ -68,7 +68,7 @@ def impatient() -> dict[str, dict[str, Any]]:
 @pytest.fixture
 def slow_dispatch() -> Iterator[None]:
     """Between what is written down and what is done."""
-    failpoints.arm("test", "delivery.dispatch.claimed=sleep:2*1")
+    failpoints.arm("test", "delivery.dispatch.claimed=sleep:3*1")
     yield
     failpoints.disarm()
 
