@@ -28,7 +28,7 @@ from .stocking import refresh_in_stock
 from .tables import named, stored
 from .traces import with_traces
 
-_RELEASED: Final = "RESERVATION_RELEASED"
+_GIVEN_BACK: Final = "RESERVATION_RELEASED"
 
 _LOCK_RESERVATIONS = with_arrays(
     "SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=ID
@@ -114,7 +114,7 @@ async def deduct(session: AsyncSession, ids: Sequence[UUID], by: Sequence[str]) 
     settled = _settled(ids, {**found.states, **dict.fromkeys(found.lines, DEDUCTED)}, DEDUCTED)
     for one, trace in with_traces(settled):
         if one.state not in (None, DEDUCTED):
-            note_refusal(_RELEASED, trace)
+            note_refusal(_GIVEN_BACK, trace)
     return settled
 
 
