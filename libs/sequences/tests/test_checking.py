@@ -41,10 +41,6 @@ def test_a_good_design_has_no_findings() -> None:
         ({"steps": with_step(2, event="Nothing")}, "steps.1.event: There is no event Nothing."),
         ({"steps": with_step(2, step=7)}, "steps.1.step: This is step 2, not 7."),
         ({"steps": with_step(4, target="Stock")}, "steps.3: An answer goes from Orders to Customer."),
-        (
-            {"steps": with_step(2, strand="stock")},
-            "steps.1.strand: Before the answer everything is in order; only what comes later has strands.",
-        ),
         ({"steps": []}, "steps: Nothing happens."),
         ({"exceptions": with_path(step=9)}, "exceptions.0.step: There is no step 9."),
         ({"exceptions": with_path(code="NO_SUCH_CODE")}, "exceptions.0.code: There is no error code NO_SUCH_CODE."),

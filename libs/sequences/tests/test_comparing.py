@@ -26,19 +26,6 @@ def test_what_comes_afterwards_may_come_at_any_time() -> None:
     assert differences(PLACE, MAIL, HOLD, MAKE) == []
 
 
-def test_what_comes_afterwards_keeps_the_order_of_its_strand() -> None:
-    steps = [
-        {"step": 1, "actor": "Customer", "action": "placeOrder", "target": "Orders"},
-        {"step": 2, "actor": "Orders", "action": "hold", "target": "Stock", "event": "StockHeld", "strand": "parcel"},
-        {"step": 3, "actor": "Orders", "action": "make", "target": "Orders", "event": "OrderMade", "strand": "parcel"},
-        {"step": 4, "actor": "Orders", "action": "sendMail", "target": "Mail"},
-    ]
-    later = [steps[0], *({**step, "mode": "asynchronous"} for step in steps[1:])]
-
-    assert differences(PLACE, HOLD, MAIL, MAKE, steps=later) == []
-    assert differences(PLACE, MAKE, MAIL, HOLD, steps=later) == [(Kind.REORDERED, "Orders → Orders: make")]
-
-
 def test_a_call_that_did_not_happen_is_missing() -> None:
     assert differences(PLACE, MAKE, MAIL) == [(Kind.MISSING, "Orders → Stock: hold")]
 

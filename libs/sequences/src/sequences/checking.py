@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .design import Arrow, Mode, ParticipantKind, Sequence
+from .design import Arrow, ParticipantKind, Sequence
 from .reading import Designs, Finding
 
 # What is neither a participant of its own in a design nor one that could do anything else there.
@@ -61,7 +61,6 @@ def _check_one(sequence: Sequence, language: Language) -> Iterator[tuple[str, st
     for index, step in enumerate(sequence.steps):
         yield from _arrow(f"steps.{index}", step, sequence, language, is_answer=step.is_answer)
     yield from _answers(sequence)
-    yield from _strands(sequence)
     yield from _paths(sequence, language)
     yield from _outcome(sequence, language)
     yield from _references(sequence, language)
@@ -107,15 +106,6 @@ def _answers(sequence: Sequence) -> Iterator[tuple[str, str]]:
     for index, step in enumerate(sequence.steps):
         if step.is_answer and (step.actor, step.target) != (first.target, first.actor):
             yield f"steps.{index}", f"An answer goes from {first.target} to {first.actor}."
-
-
-def _strands(sequence: Sequence) -> Iterator[tuple[str, str]]:
-    for index, step in enumerate(sequence.steps):
-        if step.strand is not None and step.mode != Mode.ASYNCHRONOUS:
-            yield (
-                f"steps.{index}.strand",
-                "Before the answer everything is in order; only what comes later has strands.",
-            )
 
 
 def _paths(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:

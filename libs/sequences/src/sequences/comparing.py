@@ -22,7 +22,6 @@ class Call:
     number: int | None = None
     error: str | None = None
     is_optional: bool = False
-    strand: str | None = None
 
     @property
     def who_does_what(self) -> WhoDoesWhat:
@@ -53,7 +52,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a run of one path shows: its calls in order, and those that others make afterwards, in order by strand."""
+    """What a run of one path shows: its calls in order, and those that others make afterwards, in no order."""
 
     in_order: tuple[Call, ...]
     afterwards: tuple[Call, ...]
@@ -76,15 +75,7 @@ def expected(sequence: Sequence, path: Path | None = None) -> Expected:
 
 
 def _call(step: Step, path: Path | None) -> Call:
-    call = Call(
-        step.actor,
-        step.target,
-        step.action,
-        step.event,
-        step.step,
-        is_optional=step.is_optional,
-        strand=step.strand,
-    )
+    call = Call(step.actor, step.target, step.action, step.event, step.step, is_optional=step.is_optional)
     if path and path.step == step.step:
         event = step.event if path.step_succeeds else None
         return replace(call, event=event, error=path.step_ends_with, is_optional=False)
@@ -96,15 +87,14 @@ def _call(step: Step, path: Path | None) -> Call:
 
 def compare(wanted: Expected, seen: Several[Call]) -> list[Difference]:
     """What comes afterwards may come at any time, each in its own place among the calls that were seen."""
-    rounds = _once_each_round(seen, wanted.loops)
-    left, afterwards = _without(rounds, wanted.afterwards)
+    left, afterwards = _without(_once_each_round(seen, wanted.loops), wanted.afterwards)
     differences = list(_in_order(wanted.in_order, left))
-    for call, place in afterwards:
-        if place is not None:
-            differences += _inside(call, rounds[place])
+    for call, found in afterwards:
+        if found is not None:
+            differences += _inside(call, found)
         elif not call.is_optional:
             differences.append(Difference(Kind.MISSING, call))
-    return [*differences, *_out_of_order(afterwards)]
+    return differences
 
 
 def _is_cut_off(step: Step, path: Path) -> bool:
@@ -135,26 +125,16 @@ def _is_same(call: Call, other: Call) -> bool:
     return (call.who_does_what, call.event, call.error) == (other.who_does_what, other.event, other.error)
 
 
-def _without(seen: Several[Call], afterwards: Several[Call]) -> tuple[list[Call], list[tuple[Call, int | None]]]:
+def _without(seen: Several[Call], afterwards: Several[Call]) -> tuple[list[Call], list[tuple[Call, Call | None]]]:
     """Each is found once: first those that are as they should be, then what is left for the others."""
-    left, found = dict(enumerate(seen)), dict[int, int]()
+    left, found = list(seen), dict[int, Call]()
     for is_match in (_is_same, _is_same_arrow):
         for index, call in enumerate(afterwards):
-            match = next((place for place, one in left.items() if index not in found and is_match(one, call)), None)
+            match = next((one for one in left if index not in found and is_match(one, call)), None)
             if match is not None:
-                del left[match]
+                left.remove(match)
                 found[index] = match
-    return list(left.values()), [(call, found.get(index)) for index, call in enumerate(afterwards)]
-
-
-def _out_of_order(afterwards: Several[tuple[Call, int | None]]) -> Iterator[Difference]:
-    reached: dict[str, int] = {}
-    for call, place in afterwards:
-        if call.strand is None or place is None:
-            continue
-        if place < reached.get(call.strand, 0):
-            yield Difference(Kind.REORDERED, call)
-        reached[call.strand] = max(place, reached.get(call.strand, 0))
+    return left, [(call, found.get(index)) for index, call in enumerate(afterwards)]
 
 
 def _in_order(wanted: Several[Call], seen: Several[Call]) -> Iterator[Difference]:
