@@ -1,7 +1,6 @@
 """The platform inside the test's own process, where its steps can be recorded; called over HTTP, as everywhere."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,20 +25,16 @@ class InProcess:
     name = "in process"
 
     def __init__(self, connection: Connection, keys: Keys, services: dict[str, Service]) -> None:
+        self.keys = keys
         self.people = keys.people_signer()
         self.carrier_secret = connection.carrier_secret
         self.mail_secret = connection.mail_secret
         self.mail_folder = connection.mail_folder
         self.services = services
         self._connection = connection
-        self._keys = keys
 
     def urls(self, service: str) -> list[str]:
         return [self._connection.urls[service]]
-
-    def token_of(self, service: str, audience: str) -> str:
-        """With which the one service calls the other."""
-        return Signer(json.dumps(self._keys.services[service])).token(service, ["service"], audience)
 
 
 def broker_at(url: str | None) -> Broker:
