@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
+
 from chassis.broker import Broker, InProcessBroker, RabbitBroker
 from chassis.keys import Signer
 from chassis.service import Service
@@ -25,16 +27,20 @@ class InProcess:
     name = "in process"
 
     def __init__(self, connection: Connection, keys: Keys, services: dict[str, Service]) -> None:
-        self.keys = keys
         self.people = keys.people_signer()
         self.carrier_secret = connection.carrier_secret
         self.mail_secret = connection.mail_secret
         self.mail_folder = connection.mail_folder
         self.services = services
         self._connection = connection
+        self._keys = keys
 
     def urls(self, service: str) -> list[str]:
         return [self._connection.urls[service]]
+
+    def token_of(self, service: str, audience: str) -> str:
+        """With which the one service calls the other."""
+        return Signer(to_json(self._keys.services[service]).decode()).token(service, ["service"], audience)
 
 
 def broker_at(url: str | None) -> Broker:

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from chassis.keys import Role, Signer
+from chassis.keys import Role
 from chassis.signature import sign
 from notification.settings import RetrySettings, SmtpSettings
 from sales.seed import DEMO_CUSTOMER
@@ -75,21 +75,19 @@ class Cast:
     def __init__(self, platform: InProcess, client: aiohttp.ClientSession) -> None:
         self.platform = platform
         self.client = client
-        self.sales_at_product = Person(platform, client, self._token_of("sales", "product"))
+        self.sales_at_product = Person(platform, client, platform.token_of("sales", "product"))
         self.customer = self._person("customer", DEMO_CUSTOMER)
         self.admin = self._person("admin", "an admin")
         self.staff = self._person("warehouse", "the staff")
         self.visitor = Person(platform, client, None)
         self.carrier = Carrier(platform, client, None)
 
+    def somebody(self, customer_id: str) -> Person:
+        return self._person("customer", customer_id)
+
     def _person(self, role: Role, subject: str) -> Person:
         token = self.platform.people.token(subject, [role], lives=timedelta(hours=1))
         return Person(self.platform, self.client, token)
-
-    def _token_of(self, service: str, audience: str) -> str:
-        """With which the one service calls the other."""
-        signer = Signer(json.dumps(self.platform.keys.services[service]))
-        return signer.token(service, ["service"], audience)
 
     async def runs_job(self, service: str, name: str) -> object:
         """As the clock does when its time has come."""
