@@ -1,17 +1,19 @@
 """The platform inside the test's own process, where its steps can be recorded; called over HTTP, as everywhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+from pydantic_core import to_json
 
 from chassis.broker import Broker, InProcessBroker, RabbitBroker
 from chassis.keys import Signer
 from chassis.service import Service
 from chassis.serving import Site, serve
 from orderflow import embedded, fleet
-from orderflow.folder import Connection, new_keys
+from orderflow.folder import Connection, Keys, new_keys
 
 from .fixtures import FreshDatabase
 from .ports import free_ports
@@ -24,15 +26,21 @@ class InProcess:
 
     name = "in process"
 
-    def __init__(self, connection: Connection, people: Signer, services: dict[str, Service]) -> None:
-        self.people = people
+    def __init__(self, connection: Connection, keys: Keys, services: dict[str, Service]) -> None:
+        self.people = keys.people_signer()
         self.carrier_secret = connection.carrier_secret
         self.mail_secret = connection.mail_secret
+        self.mail_folder = connection.mail_folder
         self.services = services
         self._connection = connection
+        self._keys = keys
 
     def urls(self, service: str) -> list[str]:
         return [self._connection.urls[service]]
+
+    def token_of(self, service: str, audience: str) -> str:
+        """With which the one service calls the other."""
+        return Signer(to_json(self._keys.services[service]).decode()).token(service, ["service"], audience)
 
 
 def broker_at(url: str | None) -> Broker:
@@ -41,9 +49,9 @@ def broker_at(url: str | None) -> Broker:
 
 @asynccontextmanager
 async def in_process(
-    fresh_database: FreshDatabase, broker: Broker, mail_folder: Path, **settings: dict[str, Any]
+    fresh_database: FreshDatabase, broker: Broker, mail_folder: Path, **settings: Mapping[str, Any]
 ) -> AsyncIterator[InProcess]:
-    """`settings` are those of single services, by their names."""
+    """`settings` are those of single services, by their names, as they are when they have been read."""
     keys = new_keys(fleet.NAMES)
     connection = Connection(
         urls=dict(zip(fleet.NAMES, [f"http://127.0.0.1:{port}" for port in free_ports(len(fleet.NAMES))], strict=True)),
@@ -60,7 +68,7 @@ async def in_process(
         services[name] = fleet.build(name, told, broker)
         async with services[name].database.begin() as session:
             await fleet.seed(name, session)
-    platform = InProcess(connection, keys.people_signer(), services)
+    platform = InProcess(connection, keys, services)
     stop, started = asyncio.Event(), asyncio.Event()
 
     async def announce() -> None:

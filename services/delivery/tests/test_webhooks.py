@@ -59,6 +59,7 @@ async def test_the_steps_are_those_of_the_sequence_in_the_webhook_s_own_trace(de
     steps = recording.of(answer.headers["x-trace-id"])
     assert [(step.caller, step.participant, step.action, step.emits) for step in steps] == [
         (None, "OrderService", "deliveryConfirmation", ()),
+        ("OrderService", "OrderAggregate", "validateTransition", ()),
         ("OrderService", "OrderAggregate", "findOrderByTracking", ()),
         ("OrderService", "OrderAggregate", "deliver", ("OrderStatusUpdated",)),
         ("OrderService", "AuditLog", "logAuditEvent", ()),

@@ -5,17 +5,20 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis import tracing
 from chassis.db import Database, wakes
 from chassis.errors import Conflict, Invalid, Refused, TooLarge
 from chassis.failpoints import failpoint
 from chassis.ids import uuid7
+from chassis.steps import step
 from chassis.telemetry import logger
+from contracts.delivery.shipments import ShipmentStatus
 from delivery.shipments.model import InvalidStatusTransition
 
 from .book import Carriers
-from .carrier import Reported, Webhook, called
+from .carrier import Reported, called
 from .model import REFUSED, WAITING, Patience, Report
 from .storing import find_copy, find_parcel, keep
 from .verdict import never_taken_by, refuse_the_future
@@ -54,7 +57,15 @@ class Intake:
             log.info("webhook_ignored", carrier=source, type=webhook.type[:100])
             return Acknowledgement(result="ignored")
         refuse_the_future(webhook.reported.news, now)
-        refusal, is_new = await self._keep(self._written_down(source, webhook, webhook.reported, now))
+        take = self._take_delivery if webhook.reported.news.kind == ShipmentStatus.DELIVERED else self._take
+        return await take(source, webhook.id, webhook.reported, now)
+
+    @step("OrderService", "deliveryConfirmation")
+    async def _take_delivery(self, source: str, webhook_id: str, reported: Reported, now: datetime) -> Acknowledgement:
+        return await self._take(source, webhook_id, reported, now)
+
+    async def _take(self, source: str, webhook_id: str, reported: Reported, now: datetime) -> Acknowledgement:
+        refusal, is_new = await self._keep(self._written_down(source, webhook_id, reported, now))
         if refusal is not None:
             raise refusal
         return Acknowledgement(result="accepted" if is_new else "repeated")
@@ -62,10 +73,7 @@ class Intake:
     async def _keep(self, report: Report) -> tuple[Refused | None, bool]:
         """Committed before it is answered, also what is refused: whoever sends it again is told the same."""
         async with self._database.begin() as session:
-            parcel = await find_parcel(session, report.carrier, report.tracking_number)
-            refusal = never_taken_by(parcel, report.news) if parcel is not None else None
-            if refusal is not None and parcel is not None:
-                report.refuse(refusal, report.received_at, parcel.id)
+            refusal = await _refuse_at_once(session, report)
             is_new = await keep(session, report)
             if not is_new:
                 refusal = _as_before(await find_copy(session, report.source, report.webhook_id))
@@ -77,12 +85,12 @@ class Intake:
             log.warning("report_refused", carrier=report.carrier, code=refusal.code, reported=report.reported)
         return refusal, is_new
 
-    def _written_down(self, source: str, webhook: Webhook, reported: Reported, now: datetime) -> Report:
+    def _written_down(self, source: str, webhook_id: str, reported: Reported, now: datetime) -> Report:
         news = reported.news
         return Report(
             id=uuid7(),
             source=called(source),
-            webhook_id=webhook.id,
+            webhook_id=webhook_id,
             carrier=reported.carrier,
             tracking_number=reported.tracking_number,
             kind=news.kind,
@@ -102,6 +110,16 @@ class Intake:
             message=None,
             shipment_id=None,
         )
+
+
+@step("OrderAggregate", "validateTransition")
+async def _refuse_at_once(session: AsyncSession, report: Report) -> Refused | None:
+    """Why the parcel never takes this, where that can be said without a lock."""
+    parcel = await find_parcel(session, report.carrier, report.tracking_number)
+    refusal = never_taken_by(parcel, report.news) if parcel is not None else None
+    if refusal is not None and parcel is not None:
+        report.refuse(refusal, report.received_at, parcel.id)
+    return refusal
 
 
 def _as_before(first: Report) -> Refused | None:

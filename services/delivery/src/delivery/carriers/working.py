@@ -15,6 +15,7 @@ from chassis.errors import Away, Later, Refused
 from chassis.failpoints import failpoint
 from chassis.outbox import publish
 from chassis.pending import savepoint
+from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import working_for
 from contracts.delivery.carriers import UnmatchedTracking
@@ -152,14 +153,24 @@ class Working:
         if not report.must_be_told(now, self._patience):
             return
         report.told_at = now
-        log.warning("unknown_parcel", carrier=report.carrier, tracking_number=report.tracking_number)
-        publish(
-            session,
-            UnmatchedTracking(
-                report_id=report.id,
-                carrier=report.carrier,
-                tracking_number=report.tracking_number,
-                reported=report.reported,
-                received_at=report.received_at,
-            ),
-        )
+        _log_unmatched(report)
+        _report_unmatched(session, report)
+
+
+@step("Logger", "logUnmatchedTracking")
+def _log_unmatched(report: Report) -> None:
+    log.warning("unknown_parcel", carrier=report.carrier, tracking_number=report.tracking_number)
+
+
+@step("OrderService", "reportUnmatchedTracking")
+def _report_unmatched(session: AsyncSession, report: Report) -> None:
+    publish(
+        session,
+        UnmatchedTracking(
+            report_id=report.id,
+            carrier=report.carrier,
+            tracking_number=report.tracking_number,
+            reported=report.reported,
+            received_at=report.received_at,
+        ),
+    )

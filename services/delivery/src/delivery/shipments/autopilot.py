@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -11,11 +11,13 @@ from uuid import UUID
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.ids import first_uuid7_at
+from chassis.steps import step
 from chassis.tracing import working_for
 
 from .delivering import deliver_unseen
 from .dispatching import Dispatching
 from .model import Shipment
+from .shipping import Outcome
 from .storing import FIRST, take_on_their_way
 
 AUTOPILOT: Final = "autopilot"
@@ -76,8 +78,12 @@ class Autopilot:
         claimed = await self._dispatching.claim_waiting(after=after, before=due, limit=self._pace.batch, by=AUTOPILOT)
         if claimed:
             with working_for([shipment.traceparent for shipment in claimed]):
-                await self._dispatching.pursue(claimed)
+                await self._process(claimed)
         return claimed
+
+    @step("DeliveryService", "processShipment")
+    async def _process(self, claimed: Sequence[Shipment]) -> list[Outcome]:
+        return await self._dispatching.pursue(claimed)
 
     async def _deliver_batch(self, after: UUID) -> list[Shipment]:
         shipped_before = datetime.now(UTC) - self._pace.deliver_after

@@ -46,10 +46,15 @@ async def deliver_unseen(session: AsyncSession, on_their_way: Sequence[Shipment]
     delivered = []
     for shipment, parcels in _with_siblings(on_their_way, orders):
         with working_for([shipment.traceparent]):
-            arrive(session, shipment, parcels, at=None, location=FRONT_DOOR, proof=None, by=by)
+            _arrive_unseen(session, shipment, parcels, by)
         delivered.append(shipment)
     if delivered:
         await save(session, delivered)
+
+
+@step("DeliveryService", "packageDelivered")
+def _arrive_unseen(session: AsyncSession, shipment: Shipment, parcels: Parcels, by: str) -> None:
+    arrive(session, shipment, parcels, at=None, location=FRONT_DOOR, proof=None, by=by)
 
 
 def _with_siblings(on_their_way: Sequence[Shipment], orders: Mapping[Any, Parcels]) -> list[tuple[Shipment, Parcels]]:

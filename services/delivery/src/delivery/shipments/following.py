@@ -41,8 +41,7 @@ class ParcelNews:
 
 async def follow(session: AsyncSession, carrier: str, tracking_number: str, news: ParcelNews, by: str) -> Shipment:
     """For those who know the parcel by its label only."""
-    followed = _hear_of_delivery if news.kind == DELIVERED else _hear
-    return await followed(session, carrier, tracking_number, news, by)
+    return await _note(session, *await _find(session, carrier, tracking_number), news, by)
 
 
 @step("OrderService", "deliveryConfirmation")
@@ -69,17 +68,6 @@ async def send_again(session: AsyncSession, shipment_id: UUID, by: str) -> Shipm
     tell_of_change(session, shipment)
     await save(session, [shipment])
     return shipment
-
-
-@step("OrderService", "deliveryConfirmation")
-async def _hear_of_delivery(
-    session: AsyncSession, carrier: str, tracking_number: str, news: ParcelNews, by: str
-) -> Shipment:
-    return await _hear(session, carrier, tracking_number, news, by)
-
-
-async def _hear(session: AsyncSession, carrier: str, tracking_number: str, news: ParcelNews, by: str) -> Shipment:
-    return await _note(session, *await _find(session, carrier, tracking_number), news, by)
 
 
 @step("OrderAggregate", "findOrderByTracking")

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,7 +11,9 @@ from chassis.coalescer import Coalescer
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.failpoints import failpoint
+from chassis.steps import step
 from chassis.telemetry import logger
+from chassis.tracing import working_for
 from notification.customers.addressees import Addressee, find
 
 from .delivering import Addressed, Delivering
@@ -24,7 +27,7 @@ _LOOK_BESIDE: Final = 1.0
 _MARK_AGAIN: Final = 0.2
 # Shorter than what a job has got left that is told to end.
 _FINISH_WITHIN: Final = 0.7
-_EVENTS: Final = {QUEUED: "mail_waits", SENT: "mail_sent", FAILED: "mail_failed", UNWANTED: "mail_unwanted"}
+_EVENTS: Final = {QUEUED: "mail_waits", SENT: "mail_sent", UNWANTED: "mail_unwanted"}
 
 Lane = Sequence[Addressed]
 
@@ -155,4 +158,14 @@ class Sending:
 def _tell(mail: Mail, file: str | None) -> None:
     about = {"mail_id": str(mail.id), "mail": mail.message, "reason": mail.last_error, "file": file}
     known = {name: value for name, value in about.items() if value is not None}
-    (log.warning if mail.state == FAILED else log.info)(_EVENTS[mail.state], **known)
+    if mail.state == FAILED:
+        with working_for([mail.traceparent]) if mail.traceparent else nullcontext():
+            _log_failure(known)
+    else:
+        log.info(_EVENTS[mail.state], **known)
+
+
+@step("Logger", "logFailedMail")
+def _log_failure(known: Mapping[str, str]) -> None:
+    """For people: nothing more is done about it by itself."""
+    log.warning("mail_failed", **known)

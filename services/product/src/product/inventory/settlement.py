@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam
@@ -11,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.failpoints import failpoint
 from chassis.outbox import publish
 from chassis.statements import BIGINT, ID, TEXT, with_arrays
-from chassis.steps import step
+from chassis.steps import note_refusal, step
 from contracts.product.inventory import (
     InventoryDeducted,
     InventoryReleased,
@@ -26,6 +27,8 @@ from .model import DEDUCTED, NEXT, RELEASED
 from .stocking import refresh_in_stock
 from .tables import named, stored
 from .traces import with_traces
+
+_GIVEN_BACK: Final = "RESERVATION_RELEASED"
 
 _LOCK_RESERVATIONS = with_arrays(
     "SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=ID
@@ -108,7 +111,11 @@ async def deduct(session: AsyncSession, ids: Sequence[UUID], by: Sequence[str]) 
     if found.lines:
         await _write(session, found, DEDUCTED, _actors(ids, by))
         await _publish(session, ids, found, InventoryDeducted)
-    return _settled(ids, {**found.states, **dict.fromkeys(found.lines, DEDUCTED)}, DEDUCTED)
+    settled = _settled(ids, {**found.states, **dict.fromkeys(found.lines, DEDUCTED)}, DEDUCTED)
+    for one, trace in with_traces(settled):
+        if one.state not in (None, DEDUCTED):
+            note_refusal(_GIVEN_BACK, trace)
+    return settled
 
 
 async def _lock(session: AsyncSession, ids: Collection[UUID], wanted: ReservationState) -> _Found:
