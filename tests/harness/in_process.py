@@ -1,7 +1,7 @@
 """The platform inside the test's own process, where its steps can be recorded; called over HTTP, as everywhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ class InProcess:
         self.people = people
         self.carrier_secret = connection.carrier_secret
         self.mail_secret = connection.mail_secret
+        self.mail_folder = connection.mail_folder
         self.services = services
         self._connection = connection
 
@@ -41,9 +42,9 @@ def broker_at(url: str | None) -> Broker:
 
 @asynccontextmanager
 async def in_process(
-    fresh_database: FreshDatabase, broker: Broker, mail_folder: Path, **settings: dict[str, Any]
+    fresh_database: FreshDatabase, broker: Broker, mail_folder: Path, **settings: Mapping[str, Any]
 ) -> AsyncIterator[InProcess]:
-    """`settings` are those of single services, by their names."""
+    """`settings` are those of single services, by their names, as they are when they have been read."""
     keys = new_keys(fleet.NAMES)
     connection = Connection(
         urls=dict(zip(fleet.NAMES, [f"http://127.0.0.1:{port}" for port in free_ports(len(fleet.NAMES))], strict=True)),

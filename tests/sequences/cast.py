@@ -3,18 +3,24 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from typing import Any
 from uuid import uuid4
 
 import aiohttp
 
 from chassis.keys import Role
+from chassis.signature import sign
+from notification.settings import RetrySettings, SmtpSettings
 from sales.seed import DEMO_CUSTOMER
+from services.notification.tests.mail_server import MailServer
+from tests.e2e.mails import written
 from tests.harness.in_process import InProcess
 from tests.harness.platform import until
 
 ADDRESS = {"name": "Ada", "line1": "12 Analytical Row", "city": "Springfield", "postal_code": "62701", "country": "US"}
+CARRIER = "FedEx"
 _PATIENCE = 60.0
 
 
@@ -52,6 +58,19 @@ class Person:
         return await self.ask("POST", service, path, body)
 
 
+class Carrier(Person):
+    """Known by its signature, and no token."""
+
+    async def reports(self, tracking_number: str, webhook_id: str = "") -> Answer:
+        """That the parcel has arrived."""
+        said = {"type": "parcel.delivered", "data": {"tracking_number": tracking_number}}
+        body, now = json.dumps(said).encode(), datetime.now(UTC)
+        signed = sign(self._platform.carrier_secret, webhook_id or f"msg_{uuid4().hex}", now, body)
+        url = f"{self._platform.urls('delivery')[0]}/api/v1/carrier-webhooks/{CARRIER}"
+        async with self._client.post(url, headers=signed, data=body) as answer:
+            return Answer(answer.status, await answer.json())
+
+
 class Cast:
     def __init__(self, platform: InProcess, client: aiohttp.ClientSession) -> None:
         self.platform = platform
@@ -60,6 +79,7 @@ class Cast:
         self.admin = self._person("admin", "an admin")
         self.staff = self._person("warehouse", "the staff")
         self.visitor = Person(platform, client, None)
+        self.carrier = Carrier(platform, client, None)
 
     def _person(self, role: Role, subject: str) -> Person:
         token = self.platform.people.token(subject, [role], lives=timedelta(hours=1))
@@ -70,5 +90,29 @@ class Cast:
         [job] = [job for job in self.platform.services[service].jobs if job.name == name]
         return await job.run()
 
+    def mails(self) -> list[str]:
+        """The subjects of those that were sent, the oldest first."""
+        folder = self.platform.mail_folder
+        sent = written(folder) if folder else []
+        return [str(message_from_bytes(mail, policy=policy.default)["Subject"]).strip() for mail in sent]
+
+    async def is_told(self, subject: str) -> None:
+        """Waits for a mail with this in its subject."""
+
+        async def has_come() -> bool:
+            return any(subject in each for each in self.mails())
+
+        await self.eventually(has_come)
+
     async def eventually(self, holds: Callable[[], Awaitable[bool]]) -> None:
         await until(holds, _PATIENCE)
+
+
+def by_smtp(server: MailServer) -> dict[str, Any]:
+    """What Notification is told, so that its mails go to this server, and its patience ends soon."""
+    soon = timedelta(milliseconds=50)
+    return {
+        "folder": None,
+        "smtp": SmtpSettings(host="127.0.0.1", port=server.port, tls="none"),
+        "retry": RetrySettings(quick=(soon, soon), later=(soon,)),
+    }
