@@ -5,6 +5,7 @@ reservations by id, rows of products by id. Who has locked a product therefore w
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.failpoints import failpoint
 from chassis.outbox import publish
 from chassis.statements import ID, INTEGER, TEXT, with_arrays
-from chassis.steps import step
+from chassis.steps import note_refusal, step
 from contracts.product.inventory import (
     InventoryReserved,
     QuotedItem,
@@ -31,6 +32,8 @@ from .tables import stored
 from .traces import with_traces
 
 ITEMS = TypeAdapter(list[QuotedItem])
+
+_SHORT: Final = "INSUFFICIENT_STOCK"
 
 _KNOWN = with_arrays("SELECT id, state, answer FROM reservations WHERE id = ANY(:ids)", ids=ID)
 
@@ -131,10 +134,13 @@ async def _write(session: AsyncSession, decided: Mapping[UUID, Decision], actors
 
 async def _publish(session: AsyncSession, wanted: Sequence[Reservation], decided: Mapping[UUID, Decision]) -> None:
     """What is newly held; an event belongs to the trace of the one who asked for it first."""
-    waiting = {id: decision for id, decision in decided.items() if decision.state == HELD}
+    waiting = dict(decided)
     for one, trace in with_traces(wanted):
         decision = waiting.pop(one.reservation_id, None)
         if decision is None:
+            continue
+        if decision.state != HELD:
+            note_refusal(_SHORT, trace)
             continue
         publish(session, _reserved(one.reservation_id, decision), traceparent=trace)
         for article in decision.took_last:
