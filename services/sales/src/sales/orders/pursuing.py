@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis.errors import KeyReused, Refused
 from chassis.refusals import envelope, status_of
+from chassis.steps import note_refusal
 from chassis.telemetry import logger
 
 from .attempts import Attempt, Attempts, Request
@@ -48,6 +49,7 @@ async def refuse(attempts: Attempts, attempt_id: UUID, refused: Refused) -> Answ
     status = status_of(type(refused))
     body = bytes(envelope(status, refused.code, refused.message, refused.details).body).decode()
     await attempts.refuse((attempt_id, status, body))
+    note_refusal(refused.code)
     return Answer(status, body)
 
 
