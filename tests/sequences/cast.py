@@ -81,6 +81,9 @@ class Cast:
         self.visitor = Person(platform, client, None)
         self.carrier = Carrier(platform, client, None)
 
+    def somebody(self, customer_id: str) -> Person:
+        return self._person("customer", customer_id)
+
     def _person(self, role: Role, subject: str) -> Person:
         token = self.platform.people.token(subject, [role], lives=timedelta(hours=1))
         return Person(self.platform, self.client, token)
