@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from chassis.audit import record
 from chassis.consumer import Postponed, Received
 from chassis.ids import uuid7
+from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import traceparents, working_for
 from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderStatus
@@ -21,6 +22,8 @@ from .storing import prepare, save
 
 _TO_PACK = {"product_id", "variant_id", "quantity"}
 _SALES = "sales"
+
+News = Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]]
 
 log = logger("reactions")
 
@@ -35,9 +38,12 @@ async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[
     """Parcels of orders that are paid for may leave."""
     orders = await take_orders(session, {one.event.order_id for one in confirmed})
     released = [shipment for parcels in orders.values() for shipment in parcels if shipment.status == ON_HOLD]
-    for shipment in released:
-        shipment.release()
-        _audit(session, "shipment.released", shipment, before={"status": ON_HOLD}, after={"status": READY})
+    for shipment, trace in _traced(released, confirmed):
+        with working_for([trace]):
+            _release(shipment)
+            record(
+                session, _SALES, "shipment.released", shipment.id, before={"status": ON_HOLD}, after={"status": READY}
+            )
     if released:
         await save(session, released)
     return _not_heard_of(confirmed, orders)
@@ -47,11 +53,12 @@ async def stop_shipments(session: AsyncSession, cancelled: Sequence[Received[Ord
     """Their stock is given back already, so a dispatch that runs at this moment gets none and ends by itself."""
     orders = await take_orders(session, {one.event.order_id for one in cancelled})
     stopped = [shipment for parcels in orders.values() for shipment in parcels if _can_stop(shipment)]
-    for shipment in stopped:
+    for shipment, trace in _traced(stopped, cancelled):
         before = {"status": shipment.status}
-        shipment.stop("The order was cancelled.")
-        after = {"status": STOPPED, "stop_reason": shipment.stop_reason}
-        _audit(session, "shipment.stopped", shipment, before=before, after=after)
+        with working_for([trace]):
+            _stop(shipment)
+            after = {"status": STOPPED, "stop_reason": shipment.stop_reason}
+            record(session, _SALES, "shipment.stopped", shipment.id, before=before, after=after)
     if stopped:
         await save(session, stopped)
     return _not_heard_of(cancelled, orders)
@@ -64,9 +71,7 @@ def _can_stop(shipment: Shipment) -> bool:
     return STOPPED in NEXT[shipment.status]
 
 
-def _not_heard_of(
-    news: Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]], orders: Mapping[UUID, Parcels]
-) -> list[Postponed]:
+def _not_heard_of(news: News, orders: Mapping[UUID, Parcels]) -> list[Postponed]:
     return [
         Postponed(one.event_id, "The order's creation has not been heard of yet.")
         for one in news
@@ -74,11 +79,21 @@ def _not_heard_of(
     ]
 
 
-def _audit(
-    session: AsyncSession, action: str, shipment: Shipment, *, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> None:
-    with working_for([shipment.traceparent]):
-        record(session, _SALES, action, shipment.id, before=before, after=after)
+@step("ShipmentAggregate", "releaseShipment")
+def _release(shipment: Shipment) -> None:
+    shipment.release()
+
+
+@step("ShipmentAggregate", "stopShipment")
+def _stop(shipment: Shipment) -> None:
+    shipment.stop("The order was cancelled.")
+
+
+def _traced(shipments: Sequence[Shipment], news: News) -> list[tuple[Shipment, str]]:
+    """Each with the trace of what became of its order."""
+    order_ids = [one.event.order_id for one in news]
+    traces = dict(zip(order_ids, traceparents(), strict=True))
+    return [(shipment, traces[shipment.order_id]) for shipment in shipments]
 
 
 def _new(order: OrderCreated, now: datetime, traceparent: str) -> dict[str, Any]:

@@ -46,6 +46,7 @@ class Registration:
         await _validate_email_uniqueness(session, wanted.email)
         validate_password_strength(wanted.password, wanted.email)
         customer = await self._register(session, wanted, password_hash)
+        record(session, customer.id, "customer.registered", customer.id, after={"status": customer.status})
         return AccountView(customer_id=customer.id, status=customer.status, email_verified=customer.email_verified)
 
     @step("CustomerAggregate", "register")
@@ -66,7 +67,6 @@ class Registration:
             raise EmailAlreadyRegistered
         await open_cart(session, customer.id)
         issued = await self._mail_tokens.issue(session, MailPurpose.VERIFICATION, customer.id)
-        record(session, customer.id, "customer.registered", customer.id, after={"status": customer.status})
         publish(session, CustomerRegistered(**mail_about(customer, issued)))
         return customer
 

@@ -173,7 +173,10 @@ async def _write(session: AsyncSession, states: Mapping[UUID, ReservationState])
         origin = Origin(row.asked_by, datetime.now(UTC))
         match states[order.id]:
             case state if state in _FREE:
+                before = {"status": order.status}
                 _cancel(session, order, origin, row.reason)
+                after = {"status": order.status}
+                record(session, origin.actor, "order.cancelled", order.id, before=before, after=after)
                 cancelled.append(order.id)
             case ReservationState.DEDUCTED:
                 order.refuse(CANCELLED, origin, "The parcel was faster.")
@@ -205,8 +208,6 @@ async def _ask(session: AsyncSession, order: Order, reason: str | None, by: Aske
 
 @step("OrderAggregate", "cancel")
 def _cancel(session: AsyncSession, order: Order, origin: Origin, reason: str | None) -> None:
-    before = {"status": order.status}
     order.cancel(origin, reason)
-    record(session, origin.actor, "order.cancelled", order.id, before=before, after={"status": order.status})
     cancelled = OrderCancelled(order_id=order.id, customer_id=order.customer_id, reason=reason, cancelled_at=origin.now)
     publish(session, cancelled)

@@ -176,12 +176,11 @@ class CheckingOut:
             self._capture_soon(payment)
         return Answer(201, body)
 
-    @step("OrderAggregate", "createOrder")
     async def _write(self, session: AsyncSession, attempt_id: UUID, order: Order, body: str) -> Payment:
         payment = await self._payments.order_created(session, attempt_id, order.id, by=order.customer_id)
-        if payment is None or not await create_orders(session, [order], [body]):
+        if payment is None:
             raise _Overtaken
-        publish(session, created(order))
+        await _create(session, order, body)
         ordered = {(line.product_id, line.variant_id): line.quantity for line in order.lines}
         await take_out_ordered(session, order.customer_id, ordered)
         if payment.captured:
@@ -211,6 +210,13 @@ class CheckingOut:
         except Exception as again:
             log.warning("undone_later", attempt_id=str(attempt_id), reason=f"{type(again).__name__}: {again}")
         raise OrderCreationFailed from error
+
+
+@step("OrderAggregate", "createOrder")
+async def _create(session: AsyncSession, order: Order, body: str) -> None:
+    if not await create_orders(session, [order], [body]):
+        raise _Overtaken
+    publish(session, created(order))
 
 
 def _given_up() -> Unavailable:

@@ -29,6 +29,7 @@ class Confirming:
         self._database = database
         self._payments = payments
 
+    @step("OrderService", "confirmOrder")
     async def confirm(self, order_id: UUID, by: str) -> OrderView:
         async with self._database.begin() as session:
             pending = await one_order(session, order_id, None)
@@ -42,6 +43,7 @@ class Confirming:
             return await one_order(session, order_id, None)
 
 
+@step("OrderService", "handlePaymentCaptured")
 async def confirm_paid(session: AsyncSession, payment: Payment) -> None:
     """In the transaction in which the payment is captured, whose row is locked before the order's is.
 
@@ -50,15 +52,16 @@ async def confirm_paid(session: AsyncSession, payment: Payment) -> None:
     if payment.order_id is None:
         return
     order = (await take_orders(session, [payment.order_id]))[payment.order_id]
-    confirm(session, order, Origin(PAYMENTS, datetime.now(UTC)))
+    origin = Origin(PAYMENTS, datetime.now(UTC))
+    before = {"status": order.status}
+    _confirm(session, order, origin)
+    record(session, origin.actor, "order.confirmed", order.id, before=before, after={"status": order.status})
     await save_orders(session, [order])
 
 
 @step("OrderAggregate", "confirm")
-def confirm(session: AsyncSession, order: Order, origin: Origin) -> None:
-    before = {"status": order.status}
+def _confirm(session: AsyncSession, order: Order, origin: Origin) -> None:
     order.confirm(origin)
-    record(session, origin.actor, "order.confirmed", order.id, before=before, after={"status": order.status})
     confirmed = OrderConfirmed(
         order_id=order.id,
         customer_id=order.customer_id,

@@ -54,6 +54,8 @@ class Operation:
     error: str | None = None
     completed_by: str | None = None
     """Who did it where the gateway could not."""
+    traceparent: str | None = None
+    """Of what it was asked for: there belongs whatever a job does about it later."""
 
     @property
     def is_open(self) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.db import Database
 from chassis.errors import Conflict
-from chassis.steps import step
+from chassis.steps import note_refusal, step
 
 from .gateway import Reason
 from .journal import AUTHORISE, CAPTURE, REFUND, Operation
@@ -24,6 +24,7 @@ from .model import (
     InvalidStatusTransition,
     NotWanted,
     Payment,
+    PaymentFailed,
     PaymentMismatch,
 )
 from .pursuing import Pursuit
@@ -92,7 +93,10 @@ class Payments:
             books, asked = await self._begin(session, charge)
         if asked:
             books = await self._pursuit.pursue(books.payment, asked, card)
-        return _as_authorisation(books)
+        answer = _as_authorisation(books)
+        if isinstance(answer, Declined):
+            note_refusal(PaymentFailed.code)
+        return answer
 
     async def order_created(self, session: AsyncSession, payment_id: UUID, order_id: UUID, by: str) -> Payment | None:
         """For the transaction that writes the order: none if the attempt was undone, and no order may come of it.

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -11,15 +12,24 @@ from sqlalchemy import text
 from chassis.db import Database
 from chassis.errors import Away
 from chassis.failpoints import failpoint
+from chassis.steps import step
+from chassis.tracing import working_for
+from contracts.sales.payments import OperationKind
 
 from .asking import Asking
 from .gateway import Found, Question, Reason, Refused, Unanswered, Unheard
-from .journal import AUTHORISE, CAPTURE, REFUND, Operation
+from .journal import AUTHORISE, CAPTURE, REFUND, VOID, Operation
 from .model import Payment
 from .settling import Rules, close, doubt, give_back_what_can_be, settle
-from .storing import Books, payment_of, take
+from .storing import PAYMENTS, Books, payment_of, take
 
 _BATCH: Final = 20
+_ACTIONS: Final = {
+    AUTHORISE: "processPayment",
+    CAPTURE: "capturePayment",
+    VOID: "processRefund",
+    REFUND: "processRefund",
+}
 
 # Those that are claimed are nobody else's for a lease; who dies with them only makes them wait that long.
 _CLAIM = text(
@@ -29,7 +39,8 @@ _CLAIM = text(
         ORDER BY next_try_at LIMIT :batch FOR UPDATE SKIP LOCKED
     )
     UPDATE payment_operations SET next_try_at = now() + CAST(:lease AS interval)
-    FROM due WHERE payment_operations.id = due.id RETURNING payment_operations.id
+    FROM due WHERE payment_operations.id = due.id
+    RETURNING payment_operations.id, payment_operations.kind, payment_operations.traceparent
     """
 )
 
@@ -39,6 +50,7 @@ class Pursuit:
         self.rules = rules
         self._database = database
         self._asking = asking
+        self._steps = {kind: step(PAYMENTS, action)(self._take_up) for kind, action in _ACTIONS.items()}
 
     @property
     def gateway(self) -> str:
@@ -56,8 +68,8 @@ class Pursuit:
         while True:
             async with self._database.begin() as session:
                 lease = self.rules.pace.lease
-                due = list(await session.scalars(_CLAIM, {"batch": _BATCH, "lease": lease}))
-            results = await asyncio.gather(*(self._take_up(id) for id in due), return_exceptions=True)
+                due = (await session.execute(_CLAIM, {"batch": _BATCH, "lease": lease})).all()
+            results = await asyncio.gather(*(self._go_on(*row) for row in due), return_exceptions=True)
             taken += len(due)
             for failure in (each for each in results if isinstance(each, BaseException)):
                 raise failure
@@ -66,6 +78,11 @@ class Pursuit:
 
     async def close(self) -> None:
         await self._asking.close()
+
+    async def _go_on(self, operation_id: UUID, kind: OperationKind, traceparent: str | None) -> None:
+        """In the trace of what it was asked for, as the step that it is there."""
+        with working_for([traceparent]) if traceparent else nullcontext():
+            await self._steps[kind](operation_id)
 
     async def _take_up(self, operation_id: UUID) -> None:
         async with self._database.begin() as session:

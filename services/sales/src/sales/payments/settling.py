@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.audit import record
 from chassis.outbox import publish
+from chassis.steps import step
 from chassis.telemetry import logger
 from contracts.sales.payments import CaptureFailed, OperationKind, RefundDelayed
 
@@ -178,9 +179,14 @@ def tell(books: Books, operation: Operation, now: datetime) -> None:
         "reason": operation.error or "unknown",
     }
     if operation.kind == CAPTURE:
-        publish(books.session, CaptureFailed(**told, failed_at=now))
+        _emit(books.session, CaptureFailed(**told, failed_at=now))
     else:
-        publish(books.session, RefundDelayed(**told, delayed_at=now))
+        _emit(books.session, RefundDelayed(**told, delayed_at=now))
+
+
+@step("EventBus", "emit")
+def _emit(session: AsyncSession, trouble: CaptureFailed | RefundDelayed) -> None:
+    publish(session, trouble)
 
 
 def _differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -12,12 +12,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.audit import record
 from chassis.errors import NotFound
+from chassis.steps import traceparent_around
 from contracts.sales.payments import OperationKind, OperationState, PaymentState
 
 from .journal import Operation, Pace, key_of
 from .model import Payment
 from .tables import payment_operations as operations
 from .tables import payments
+
+PAYMENTS: Final = "PaymentService"
+"""Who does what of the sequence designs is done here."""
 
 
 class Books:
@@ -55,6 +59,7 @@ class Books:
             updated_at=now,
             next_try_at=now + pace.lease,
             told_at=before.told_at if before else None,
+            traceparent=traceparent_around(PAYMENTS),
         )
         self.journal.append(new)
         return new

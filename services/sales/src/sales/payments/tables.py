@@ -72,6 +72,7 @@ payment_operations = Table(
     Column("error", Text),
     Column("asked_by", Text, nullable=False),
     Column("completed_by", Text),
+    Column("traceparent", Text),
     Column("created_at", _INSTANT, nullable=False),
     Column("updated_at", _INSTANT, nullable=False),
     UniqueConstraint("payment_id", "kind", "cause", "number"),
