@@ -69,6 +69,8 @@ class Step(Arrow):
     """Only where there is cause for it."""
     loop: str | None = None
     """What this and its neighbours with the same word are repeated for."""
+    is_cacheable: bool = False
+    """Its answer may be kept and given again for a while: nothing changes because of it."""
 
 
 class Outcome(Form):
@@ -107,6 +109,23 @@ class Deviation(Form):
     adr: Annotated[int, Field(ge=1)]
 
 
+class Security(Form):
+    who: Prose
+    """Who may begin it."""
+    checked: Annotated[tuple[Prose, ...], Field(min_length=1)]
+    never_logged: tuple[Prose, ...] = ()
+    """What stands in no log, span, event or error."""
+
+
+class Concurrency(Form):
+    what: Prose
+    """What happens at the same time."""
+    joined: Prose
+    """Where that comes together again, or what decides between them."""
+    branches: tuple[tuple[int, ...], ...] = ()
+    """The steps of each, where they are steps of this sequence."""
+
+
 class Sequence(Form):
     model_config = ConfigDict(populate_by_name=True)
 
@@ -121,6 +140,9 @@ class Sequence(Form):
     related_acs: tuple[RuleId, ...] = Field(default=(), alias="relatedACs")
     related_brs: tuple[RuleId, ...] = Field(default=(), alias="relatedBRs")
     deviation: tuple[Deviation, ...] = ()
+    security: Security | None = None
+    concurrency: tuple[Concurrency, ...] = ()
+    notes: tuple[Prose, ...] = ()
 
     @property
     def domain(self) -> str:
