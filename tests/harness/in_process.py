@@ -29,6 +29,8 @@ class InProcess:
         self.carrier_secret = connection.carrier_secret
         self.mail_secret = connection.mail_secret
         self.services = services
+        self.exchanges: dict[str, dict[str, Any]] = {}
+        """What was asked and answered, by the trace that it began."""
         self._connection = connection
 
     def urls(self, service: str) -> list[str]:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import aiohttp
 
 from chassis.keys import Role
+from chassis.tracing import HEADER, new_traceparent
 from sales.seed import DEMO_CUSTOMER
 from tests.harness.in_process import InProcess
 from tests.harness.platform import until
@@ -38,12 +39,18 @@ class Person:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """A POST has a key of its own."""
+        """A POST has a key of its own, and each request begins a trace of its own."""
         url = f"{self._platform.urls(service)[0]}/api/v1{path}"
-        sent = {**self._headers, "Idempotency-Key": uuid4().hex, **headers}
+        trace = new_traceparent()
+        sent = {**self._headers, HEADER: trace, "Idempotency-Key": uuid4().hex, **headers}
         async with self._client.request(method, url, headers=sent, json=body) as answer:
             text = await answer.text()
-            return Answer(answer.status, json.loads(text) if text else None)
+            said = Answer(answer.status, json.loads(text) if text else None)
+        asked = f"{method} /api/v1{path}"
+        assert answer.headers["X-Trace-Id"] == trace[3:35], f"{asked} was not done in the trace of whoever asked."
+        exchange = {"request": asked, "body": body, "status": said.status, "answer": said.body}
+        self._platform.exchanges[trace[3:35]] = exchange
+        return said
 
     async def get(self, service: str, path: str) -> Answer:
         return await self.ask("GET", service, path)

@@ -13,11 +13,14 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from contracts.errors import CODES
+from sequences.beside import Beside, Emitted, Exchange, Timing
 from sequences.checking import check as find_faults
+from sequences.checking import check_seen
 from sequences.comparing import compare as find_differences
 from sequences.comparing import expected
 from sequences.deriving import derive as draft
-from sequences.drawing import Beside, Exchange, Timing, documents
+from sequences.drawing import documents
 from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
@@ -25,7 +28,7 @@ from sequences.reading import Designs, read
 from sequences.seeing import as_call, runs
 from sequences.walking import explain, is_designed
 
-from . import known, records
+from . import known, limits, records, surroundings
 from .failure import USAGE, Failure
 from .options import DEFAULT_FOLDER, Data
 from .terminal import printable
@@ -47,7 +50,9 @@ Trace = Annotated[str | None, typer.Option("--trace", metavar="ID", help="All th
 @app.command()
 def check(docs: Docs = DOCS) -> None:
     """Check the designs against their form, the contracts, the transition tables and the code, and what is drawn."""
-    faults = [str(fault) for fault in find_faults(_designs(docs), known.language(docs))]
+    designs = _designs(docs)
+    found = [*find_faults(designs, known.language(docs)), *check_seen(designs, CODES, _seen(docs))]
+    faults = [str(fault) for fault in found]
     stale = [] if faults else _stale(docs)
     for line in [*faults, *stale]:
         typer.echo(line, err=True)
@@ -55,10 +60,8 @@ def check(docs: Docs = DOCS) -> None:
         typer.echo(_STALE, err=True)
     if faults or stale:
         raise typer.Exit(_FAULTS)
-    designs = _designs(docs).all
-    typer.echo(
-        f"{len(designs)} sequences with {sum(len(each.exceptions) for each in designs)} other paths: all is well."
-    )
+    paths = sum(len(each.exceptions) for each in designs.all)
+    typer.echo(f"{len(designs.all)} sequences with {paths} other paths: all is well.")
 
 
 @app.command()
@@ -140,22 +143,43 @@ def _stale(docs: Path) -> Iterator[str]:
 
 
 def _beside(docs: Path) -> Beside:
-    seen, measured = (
-        _json(docs / "sequences" / "seen" / "exchanges.json"),
-        _json(docs / "sequences" / "seen" / "timings.json"),
-    )
+    measured = _json(docs / "sequences" / "seen" / "timings.json")
     return Beside(
+        project=surroundings.PROJECT,
+        version=surroundings.known_version(),
         roles=ROLES,
         lives=known.lives(),
+        begins=known.BEGINS,
         rules=known.rules(docs),
         adrs=known.adrs(docs),
-        exchanges={id: {path: Exchange(**one) for path, one in paths.items()} for id, paths in seen.items()},
+        exchanges=_seen(docs),
         timings={
             id: {int(step): Timing(**one) for step, one in steps.items()}
             for id, steps in measured.get("sequences", {}).items()
         },
         measured=measured.get("measured", ""),
+        due=limits.DUE,
+        limits=limits.limits(),
+        codes=CODES,
+        failures=surroundings.failures(),
+        error=surroundings.an_error(),
+        events=surroundings.travels(),
+        systems=surroundings.systems(),
+        concurrency=surroundings.CONCURRENCY,
+        security=surroundings.security(),
+        notes=surroundings.notes(),
     )
+
+
+def _seen(docs: Path) -> dict[str, dict[str, Exchange | Emitted]]:
+    seen = _json(docs / "sequences" / "seen" / "exchanges.json")
+    return {id: {path: _said(one) for path, one in paths.items()} for id, paths in seen.items()}
+
+
+def _said(one: dict[str, Any]) -> Exchange | Emitted:
+    """Without the test that it was kept of."""
+    said = {name: value for name, value in one.items() if name != "test"}
+    return Emitted(**said) if "event" in said else Exchange(**said)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sequences.checking import FLOWS, Language, check
+from sequences.beside import Exchange
+from sequences.checking import FLOWS, Language, check, check_seen
 from sequences.reading import Designs, read, read_text
 
 from .factories import LANGUAGE, document
@@ -27,6 +28,10 @@ def with_step(number: int, **changes: Any) -> list[dict[str, Any]]:
 
 def with_path(**changes: Any) -> list[dict[str, Any]]:
     return [document()["exceptions"][0] | changes]
+
+
+def beside(*branches: list[int]) -> list[dict[str, Any]]:
+    return [{"what": "Both happen at once.", "joined": "The answer waits for both.", "branches": branches}]
 
 
 def test_a_good_design_has_no_findings() -> None:
@@ -61,6 +66,15 @@ def test_a_good_design_has_no_findings() -> None:
         (
             {"outcome": {"success": "Done.", "state_changes": []}},
             "outcome.state_changes: Events are emitted, so something has changed; what, is not said.",
+        ),
+        (
+            {"steps": with_step(2, is_cacheable=True)},
+            "steps.1.is_cacheable: Only the answer to a question can be kept and given again.",
+        ),
+        ({"concurrency": beside([2])}, "concurrency.0.branches: There is nothing beside it."),
+        (
+            {"concurrency": beside([2], [5])},
+            "concurrency.0.branches: These are not steps of the sequence that follow one another.",
         ),
         ({"relatedACs": ["AC-ORD-999"]}, "relatedACs.0: There is no AC-ORD-999."),
         ({"relatedBRs": []}, "relatedBRs: It realises none."),
@@ -109,6 +123,27 @@ def test_what_cannot_be_read_is_named_with_its_place(text: str, expected: str) -
     _, unreadable = read_text("SEQ-ORD-001.json", text)
 
     assert any(str(found).startswith(expected) for found in unreadable), unreadable
+
+
+def kept(path: str, answer: Any, status: int = 400) -> list[str]:
+    """What is found about this, as kept of a walk of that path."""
+    sequence, _ = read_text("SEQ-ORD-001.json", json.dumps(document()))
+    assert sequence is not None
+    seen = {"SEQ-ORD-001": {path: Exchange("POST /orders", {}, status, answer)}}
+    codes = {"INSUFFICIENT_STOCK": (400, "There is not enough of it.")}
+    return [str(found) for found in check_seen(Designs({"SEQ-ORD-001.json": sequence}), codes, seen)]
+
+
+def test_what_was_said_on_a_walk_fits_its_design() -> None:
+    short = {"error": {"code": "INSUFFICIENT_STOCK"}}
+    place = "seen/exchanges.json: SEQ-ORD-001."
+
+    assert kept("INSUFFICIENT_STOCK", short) == kept("", {"order_id": "1"}, 201) == []
+    assert kept("GONE", short) == [f"{place}GONE: Nobody has designed this."]
+    assert kept("INSUFFICIENT_STOCK", short, 409) == [
+        f"{place}INSUFFICIENT_STOCK: It was answered 409, and INSUFFICIENT_STOCK is 400."
+    ]
+    assert kept("", short) == [f"{place}: It was answered with INSUFFICIENT_STOCK, and is designed to be with none."]
 
 
 def test_a_folder_is_read_whole_and_lacks_no_common_flow(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_what_is_repeated_optional_or_done_beside_something_is_a_block() -> None
 def test_a_life_is_drawn_from_its_table() -> None:
     life = {"NEW": {"DONE", "GONE"}, "DONE": set[str](), "GONE": {"NEW"}}
 
-    assert state_diagram(life).splitlines() == [
+    assert state_diagram(life, ["NEW"]).splitlines() == [
         "stateDiagram-v2",
         "    [*] --> NEW",
         "    NEW --> DONE",

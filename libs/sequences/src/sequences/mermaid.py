@@ -53,10 +53,10 @@ def error_flow(sequence: Sequence, path: Path) -> str:
     return drawing.text()
 
 
-def state_diagram(life: Mapping[str, Iterable[str]]) -> str:
-    """Of a transition table: where nothing leads lives begin, and what leads nowhere is an end."""
+def state_diagram(life: Mapping[str, Iterable[str]], begins: Several[str] = ()) -> str:
+    """Of a transition table: what leads nowhere is an end, and lives begin where it is said, or where nothing leads."""
     reached = {after for following in life.values() for after in following}
-    beginnings = [status for status in life if status not in reached] or list(life)[:1]
+    beginnings = begins or [status for status in life if status not in reached]
     lines = ["stateDiagram-v2"]
     lines += [f"    [*] --> {status}" for status in beginnings]
     lines += [f"    {status} --> {after}" for status in life for after in sorted(life[status])]
@@ -82,6 +82,7 @@ class _Drawing:
     def __init__(self, sequence: Sequence) -> None:
         self._first = sequence.steps[0]
         self._is_answered_by_a_step = any(step.is_answer for step in sequence.steps)
+        self._last_waited_for = max((step.step for step in sequence.steps if step.mode == Mode.SYNCHRONOUS), default=0)
         self._blocks = _blocks(sequence)
         self._open: list[Arrow] = []
         self._block: _Block | None = None
@@ -94,8 +95,8 @@ class _Drawing:
         return "\n".join(self._lines)
 
     def steps(self, steps: Several[Step]) -> None:
-        for index, step in enumerate(steps):
-            if all(one.mode == Mode.ASYNCHRONOUS for one in steps[index:]):
+        for step in steps:
+            if step.step == self._last_waited_for + 1:
                 self.leave_block()
                 self._close_down_to(0)
             self.step(step, event=step.event)
