@@ -27,6 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--keep-said", action="store_true", help=f"write what is said on the walks into {_KEPT}")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--keep-said", default=False) and config.getoption("numprocesses", default=None):
+        raise pytest.UsageError("One process keeps what is said on the walks: several would overwrite each other's.")
+
+
 @pytest.fixture(params=[_IN_PROCESS, pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
 async def cast(request: pytest.FixtureRequest, fresh_database: FreshDatabase, tmp_path: Path) -> AsyncIterator[Cast]:
     overheard = request.node.stash.setdefault(_OVERHEARD, Overheard())
