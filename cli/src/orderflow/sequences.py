@@ -15,8 +15,8 @@ from rich.tree import Tree
 
 from contracts.errors import CODES
 from sequences.beside import Beside, Emitted, Exchange, Timing
+from sequences.checking import WHOLE, check_seen
 from sequences.checking import check as find_faults
-from sequences.checking import check_seen
 from sequences.comparing import compare as find_differences
 from sequences.comparing import expected
 from sequences.deriving import derive as draft
@@ -51,9 +51,9 @@ Trace = Annotated[str | None, typer.Option("--trace", metavar="ID", help="All th
 def check(docs: Docs = DOCS) -> None:
     """Check the designs against their form, the contracts, the transition tables and the code, and what is drawn."""
     designs = _designs(docs)
-    found = [*find_faults(designs, known.language(docs)), *check_seen(designs, CODES, _seen(docs))]
-    faults = [str(fault) for fault in found]
-    stale = [] if faults else _stale(docs)
+    faults = [*find_faults(designs, known.language(docs)), *check_seen(designs, CODES, _seen(docs))]
+    # What is wrong in itself cannot be drawn.
+    stale = [] if any(fault.file != WHOLE for fault in faults) else list(_stale(docs))
     for line in [*faults, *stale]:
         typer.echo(line, err=True)
     if stale:

@@ -20,6 +20,8 @@ FLOWS: Final = {
     "ship": "SEQ-ORD-003",
 }
 """The flows that no collection may lack; a payment is processed inside of the first."""
+WHOLE: Final = "all"
+"""Where it is not a single file in which something is wrong."""
 SEEN: Final = "seen/exchanges.json"
 _STATUS: Final = re.compile(r"^(?P<entity>[A-Z][A-Za-z]*)\.(?:status|state) = (?P<status>[A-Z_]+)$")
 
@@ -52,7 +54,7 @@ def check(designs: Designs, language: Language) -> list[Finding]:
         if ids.count(one.id) > 1
     ]
     findings += [
-        Finding("all", "", f"No design says how to {flow} ({id}).") for flow, id in FLOWS.items() if id not in ids
+        Finding(WHOLE, "", f"No design says how to {flow} ({id}).") for flow, id in FLOWS.items() if id not in ids
     ]
     return sorted(findings)
 
