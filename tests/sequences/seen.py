@@ -99,15 +99,13 @@ def read(file: Path) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def _traces(design: Design, path_id: str, recording: Recording) -> Iterator[str]:
-    first = expected(design).in_order[0]
     wanted = expected(design, design.path(path_id) if path_id else None)
-    for trace_id in dict.fromkeys(step.trace_id for step in recording.steps if _is_first(step, design)):
-        if any(not compare(wanted, run) for run in runs(recording.of(trace_id), first)):
+    by_trace = dict[str, list[Step]]()
+    for step in recording.steps:
+        by_trace.setdefault(step.trace_id, []).append(step)
+    for trace_id, steps in by_trace.items():
+        if any(not compare(wanted, run) for run in runs(steps, expected(design).in_order[0])):
             yield trace_id
-
-
-def _is_first(step: Step, design: Design) -> bool:
-    return (step.participant, step.action) == (design.steps[0].target, design.steps[0].action)
 
 
 def _is_asked_for(design: Design) -> bool:

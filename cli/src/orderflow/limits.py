@@ -15,13 +15,14 @@ from sales.orders import checkout, placing
 from sales.settings import PaymentSettings, SalesSettings
 from sequences.beside import Due, Limit
 from sequences.markdown import duration
+from sequences.measured import ANSWER_WITHIN, END_WITHIN
 from sequences.timing import ANSWER, BROKER, DATABASE, END_TO_END, GATEWAY, MAIL, PRODUCT, QUERY
 
 DUE: Final = {
-    ANSWER: Due("an API's answer", timedelta(milliseconds=200)),
+    ANSWER: Due("an API's answer", timedelta(milliseconds=ANSWER_WITHIN)),
     QUERY: Due("a query of a database", timedelta(milliseconds=50)),
     "cache": Due("a look into a cache", timedelta(milliseconds=5)),
-    END_TO_END: Due("all of it, end to end", timedelta(milliseconds=500)),
+    END_TO_END: Due("all of it, end to end", timedelta(milliseconds=END_WITHIN)),
 }
 
 

@@ -14,16 +14,18 @@ from rich.text import Text
 from rich.tree import Tree
 
 from contracts.errors import CODES
-from sequences.beside import Beside, Emitted, Exchange, Timing
-from sequences.checking import WHOLE, check_seen
+from sequences.beside import Beside, Emitted, Exchange
+from sequences.checking import WHOLE
 from sequences.checking import check as find_faults
 from sequences.comparing import compare as find_differences
 from sequences.comparing import expected
 from sequences.deriving import derive as draft
 from sequences.drawing import documents
+from sequences.measured import Measured
 from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
+from sequences.payloads import check as check_said
 from sequences.reading import Designs, read
 from sequences.seeing import as_call, runs
 from sequences.walking import explain, is_designed
@@ -51,7 +53,7 @@ Trace = Annotated[str | None, typer.Option("--trace", metavar="ID", help="All th
 def check(docs: Docs = DOCS) -> None:
     """Check the designs against their form, the contracts, the transition tables and the code, and what is drawn."""
     designs = _designs(docs)
-    faults = [*find_faults(designs, known.language(docs)), *check_seen(designs, CODES, _seen(docs))]
+    faults = [*find_faults(designs, known.language(docs)), *check_said(designs, CODES, _seen(docs))]
     # What is wrong in itself cannot be drawn.
     stale = [] if any(fault.file != WHOLE for fault in faults) else list(_stale(docs))
     for line in [*faults, *stale]:
@@ -143,7 +145,7 @@ def _stale(docs: Path) -> Iterator[str]:
 
 
 def _beside(docs: Path) -> Beside:
-    measured = _json(docs / "sequences" / "seen" / "timings.json")
+    measured = Measured.model_validate(_json(docs / "sequences" / "seen" / "timings.json"))
     return Beside(
         project=surroundings.PROJECT,
         version=surroundings.known_version(),
@@ -153,11 +155,8 @@ def _beside(docs: Path) -> Beside:
         rules=known.rules(docs),
         adrs=known.adrs(docs),
         exchanges=_seen(docs),
-        timings={
-            id: {int(step): Timing(**one) for step, one in steps.items()}
-            for id, steps in measured.get("sequences", {}).items()
-        },
-        measured=measured.get("measured", ""),
+        timings=measured.sequences,
+        measured=measured.measured,
         due=limits.DUE,
         limits=limits.limits(),
         codes=CODES,

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from sequences.beside import Exchange
-from sequences.checking import FLOWS, Language, check, check_seen
+from sequences.checking import FLOWS, Language, check
 from sequences.reading import Designs, read, read_text
 
 from .factories import LANGUAGE, document
@@ -123,27 +122,6 @@ def test_what_cannot_be_read_is_named_with_its_place(text: str, expected: str) -
     _, unreadable = read_text("SEQ-ORD-001.json", text)
 
     assert any(str(found).startswith(expected) for found in unreadable), unreadable
-
-
-def kept(path: str, answer: Any, status: int = 400) -> list[str]:
-    """What is found about this, as kept of a walk of that path."""
-    sequence, _ = read_text("SEQ-ORD-001.json", json.dumps(document()))
-    assert sequence is not None
-    seen = {"SEQ-ORD-001": {path: Exchange("POST /orders", {}, status, answer)}}
-    codes = {"INSUFFICIENT_STOCK": (400, "There is not enough of it.")}
-    return [str(found) for found in check_seen(Designs({"SEQ-ORD-001.json": sequence}), codes, seen)]
-
-
-def test_what_was_said_on_a_walk_fits_its_design() -> None:
-    short = {"error": {"code": "INSUFFICIENT_STOCK"}}
-    place = "seen/exchanges.json: SEQ-ORD-001."
-
-    assert kept("INSUFFICIENT_STOCK", short) == kept("", {"order_id": "1"}, 201) == []
-    assert kept("GONE", short) == [f"{place}GONE: Nobody has designed this."]
-    assert kept("INSUFFICIENT_STOCK", short, 409) == [
-        f"{place}INSUFFICIENT_STOCK: It was answered 409, and INSUFFICIENT_STOCK is 400."
-    ]
-    assert kept("", short) == [f"{place}: It was answered with INSUFFICIENT_STOCK, and is designed to be with none."]
 
 
 def test_a_folder_is_read_whole_and_lacks_no_common_flow(tmp_path: Path) -> None:

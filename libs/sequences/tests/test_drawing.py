@@ -4,12 +4,14 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 
-from sequences.beside import Beside, Due, Emitted, Exchange, Failure, Limit, System, Timing, Travels
+from sequences.beside import Beside, Due, Emitted, Exchange, Failure, Limit, System, Travels
 from sequences.drawing import collection, documents
+from sequences.measured import Spread, StepTiming, Timings
 from sequences.reading import read_text
 
 from .factories import design, document
 
+A_WHILE = Spread(p50=1.25, p95=3.0, longest=4.5)
 BESIDE = Beside(
     roles={"Orders": "takes orders"},
     lives={"Order": {"NEW": {"DONE"}, "DONE": set()}},
@@ -21,7 +23,9 @@ BESIDE = Beside(
             "INSUFFICIENT_STOCK": Exchange("POST /api/v1/orders", {"items": []}, 400, {"error": {"code": "X"}}),
         }
     },
-    timings={"SEQ-ORD-001": {2: Timing(1.25, 3.0)}},
+    timings={
+        "SEQ-ORD-001": Timings(runs=1, first_call=A_WHILE, whole=A_WHILE, steps={2: StepTiming(took=A_WHILE, own=1.25)})
+    },
     measured="as of a day, by a command.",
     project="a shop",
     version="1.2.3",
@@ -81,20 +85,21 @@ def test_each_other_path_has_its_own_flow_and_payloads() -> None:
 def test_times_are_those_that_were_measured() -> None:
     lines = drawn()
 
-    assert "p50 and p95 are milliseconds, as of a day, by a command." in lines
-    assert "| 1 | Orders: placeOrder | 200 ms |  |  |  |" in lines
-    assert "| 2 | Stock: hold |  |  | 1.2 | 3.0 |" in lines
+    assert "Milliseconds, of 1 runs; as of a day, by a command." in lines
+    assert "| **2** | **Stock: hold** | 1.2 | 3.0 | 4.5 |" in lines
+    assert "| SEQ-ORD-001 | 1.2 | 3.0 | 3.0 | 4.5 | 2 hold |" in drawn("README.md")
 
 
 def test_who_waits_for_what_says_when_it_is_given_up() -> None:
     text = json.dumps(document()).replace('"Mail"', '"EmailService"').replace('"Stock"', '"StockAggregate"')
 
-    both = documents([design(**json.loads(text))], BESIDE)
+    both = documents([design(**json.loads(text))], replace(BESIDE, timings={}))
     lines = both["SEQ-ORD-001.md"].splitlines()
 
-    assert "| 2 | StockAggregate: hold | 50 ms |  | 1.2 | 3.0 |" in lines
-    assert "| 5 | EmailService: sendMail |  | 10 s |  |  |" in lines
-    assert "| SEQ-ORD-001 |  |  | 2 hold |" in both["README.md"].splitlines()
+    assert "| 1 | Orders: placeOrder | 200 ms |  |" in lines
+    assert "| 2 | StockAggregate: hold | 50 ms |  |" in lines
+    assert "| 5 | EmailService: sendMail |  | 10 s |" in lines
+    assert "| SEQ-ORD-001 |  |  |  |  | 2 hold |" in both["README.md"].splitlines()
 
 
 def test_what_is_said_of_safety_and_of_things_at_once_is_shown() -> None:

@@ -1,6 +1,12 @@
 """What is kept of a real run is the same for each run, and holds no secret."""
 
-from sequences.payloads import MASK, difference, stable
+from typing import Any
+
+from sequences.beside import Exchange
+from sequences.payloads import MASK, check, difference, stable
+from sequences.reading import Designs
+
+from .factories import design
 
 ONE, OTHER = "0197a5c8-7c00-7000-8000-0123456789ab", "0197a5c8-7c00-7000-8000-ba9876543210"
 
@@ -73,3 +79,22 @@ def test_a_difference_is_shown_line_by_line() -> None:
         '+  "status": 201',
         " }",
     ]
+
+
+def kept(path: str, answer: Any, status: int = 400) -> list[str]:
+    """What is found about this, as kept of a walk of that path."""
+    seen = {"SEQ-ORD-001": {path: Exchange("POST /orders", {}, status, answer)}}
+    codes = {"INSUFFICIENT_STOCK": (400, "There is not enough of it.")}
+    return [str(found) for found in check(Designs({"SEQ-ORD-001.json": design()}), codes, seen)]
+
+
+def test_what_was_said_on_a_walk_fits_its_design() -> None:
+    short = {"error": {"code": "INSUFFICIENT_STOCK"}}
+    place = "seen/exchanges.json: SEQ-ORD-001."
+
+    assert kept("INSUFFICIENT_STOCK", short) == kept("", {"order_id": "1"}, 201) == []
+    assert kept("GONE", short) == [f"{place}GONE: Nobody has designed this."]
+    assert kept("INSUFFICIENT_STOCK", short, 409) == [
+        f"{place}INSUFFICIENT_STOCK: It was answered 409, and INSUFFICIENT_STOCK is 400."
+    ]
+    assert kept("", short) == [f"{place}: It was answered with INSUFFICIENT_STOCK, and is designed to be with none."]

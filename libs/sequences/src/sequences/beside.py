@@ -5,13 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Timing:
-    """Of one step, in milliseconds."""
-
-    p50: float
-    p95: float
+from .measured import Timings
 
 
 @dataclass(frozen=True)
@@ -95,9 +89,9 @@ class Beside:
     """The files of the decisions."""
     exchanges: Mapping[str, Mapping[str, Exchange | Emitted]] = field(default_factory=dict)
     """By sequence, and by path in it; the planned run is under the empty name."""
-    timings: Mapping[str, Mapping[int, Timing]] = field(default_factory=dict)
+    timings: Mapping[str, Timings] = field(default_factory=dict)
     measured: str = ""
-    """When, where and by which command the timings were."""
+    """When, on what and by which command the timings were."""
     due: Mapping[str, Due] = field(default_factory=dict)
     """By what it is that takes its time: `answer`, `query`, and the like (see `timing`)."""
     limits: Mapping[str, Limit] = field(default_factory=dict)

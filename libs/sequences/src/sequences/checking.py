@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from .beside import Emitted, Exchange
-from .design import Arrow, Mode, ParticipantKind, Sequence
+from .design import Arrow, ParticipantKind, Sequence
 from .reading import Designs, Finding
 
 # What is neither a participant of its own in a design nor one that could do anything else there.
@@ -22,7 +21,6 @@ FLOWS: Final = {
 """The flows that no collection may lack; a payment is processed inside of the first."""
 WHOLE: Final = "all"
 """Where it is not a single file in which something is wrong."""
-SEEN: Final = "seen/exchanges.json"
 _STATUS: Final = re.compile(r"^(?P<entity>[A-Z][A-Za-z]*)\.(?:status|state) = (?P<status>[A-Z_]+)$")
 
 
@@ -59,40 +57,14 @@ def check(designs: Designs, language: Language) -> list[Finding]:
     return sorted(findings)
 
 
-def check_seen(
-    designs: Designs, codes: Mapping[str, tuple[int, str]], seen: Mapping[str, Mapping[str, Exchange | Emitted]]
-) -> list[Finding]:
-    """What was said on the walks is said of designs that exist, and refuses with the codes that they name."""
-    findings = []
-    for sequence_id, paths in seen.items():
-        sequence = designs.get(sequence_id)
-        for path_id, said in paths.items():
-            if sequence is None or (path_id and sequence.path(path_id) is None):
-                findings.append(Finding(SEEN, f"{sequence_id}.{path_id}", "Nobody has designed this."))
-            elif isinstance(said, Exchange):
-                path = sequence.path(path_id)
-                message = _refusal(said, path.code if path else None, codes)
-                findings += [Finding(SEEN, f"{sequence_id}.{path_id}", message)] if message else []
-    return sorted(findings)
-
-
-def _refusal(said: Exchange, code: str | None, codes: Mapping[str, tuple[int, str]]) -> str | None:
-    answered = said.answer["error"]["code"] if isinstance(said.answer, Mapping) and "error" in said.answer else None
-    if answered != code:
-        return f"It was answered with {answered or 'no error'}, and is designed to be with {code or 'none'}."
-    if code is not None and code in codes and codes[code][0] != said.status:
-        return f"It was answered {said.status}, and {code} is {codes[code][0]}."
-    return None
-
-
 def _check_one(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:
     yield from _participants(sequence)
     yield from _numbering(sequence)
+    yield from _kept_answers(sequence)
+    yield from _branches(sequence)
     for index, step in enumerate(sequence.steps):
         yield from _arrow(f"steps.{index}", step, sequence, language, is_answer=step.is_answer)
     yield from _answers(sequence)
-    yield from _kept_answers(sequence)
-    yield from _branches(sequence)
     yield from _paths(sequence, language)
     yield from _outcome(sequence, language)
     yield from _references(sequence, language)
@@ -113,6 +85,24 @@ def _numbering(sequence: Sequence) -> Iterator[tuple[str, str]]:
     for index, step in enumerate(sequence.steps):
         if step.step != index + 1:
             yield f"steps.{index}.step", f"This is step {index + 1}, not {step.step}."
+
+
+def _kept_answers(sequence: Sequence) -> Iterator[tuple[str, str]]:
+    for index, step in enumerate(sequence.steps):
+        if step.is_cacheable and (step.event or step.is_answer):
+            yield f"steps.{index}.is_cacheable", "Only the answer to a question can be kept and given again."
+
+
+def _branches(sequence: Sequence) -> Iterator[tuple[str, str]]:
+    for index, each in enumerate(sequence.concurrency):
+        steps = [step for branch in each.branches for step in branch]
+        if not steps:
+            continue
+        place = f"concurrency.{index}.branches"
+        if len(each.branches) < 2 or not all(each.branches):
+            yield place, "There is nothing beside it."
+        if steps[0] < 1 or steps != list(range(steps[0], steps[0] + len(steps))) or steps[-1] > len(sequence.steps):
+            yield place, "These are not steps of the sequence that follow one another."
 
 
 def _arrow(
@@ -138,24 +128,6 @@ def _answers(sequence: Sequence) -> Iterator[tuple[str, str]]:
     for index, step in enumerate(sequence.steps):
         if step.is_answer and (step.actor, step.target) != (first.target, first.actor):
             yield f"steps.{index}", f"An answer goes from {first.target} to {first.actor}."
-
-
-def _kept_answers(sequence: Sequence) -> Iterator[tuple[str, str]]:
-    for index, step in enumerate(sequence.steps):
-        if step.is_cacheable and (step.event or step.is_answer or step.mode == Mode.ASYNCHRONOUS):
-            yield f"steps.{index}.is_cacheable", "Only the answer to a question can be kept and given again."
-
-
-def _branches(sequence: Sequence) -> Iterator[tuple[str, str]]:
-    for index, each in enumerate(sequence.concurrency):
-        steps = [step for branch in each.branches for step in branch]
-        if not steps:
-            continue
-        place = f"concurrency.{index}.branches"
-        if len(each.branches) < 2 or not all(each.branches):
-            yield place, "There is nothing beside it."
-        if steps[0] < 1 or steps != list(range(steps[0], steps[0] + len(steps))) or steps[-1] > len(sequence.steps):
-            yield place, "These are not steps of the sequence that follow one another."
 
 
 def _paths(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:

@@ -9,9 +9,10 @@ from typing import Any
 from .beside import Beside, Emitted, Exchange
 from .design import Mode, Path, Sequence, Step
 from .markdown import as_json, duration, fenced, numbers, section, table
+from .measured import timing_table
 from .mermaid import error_flow, sequence_diagram
 from .overview import KINDS, NOTE, overview
-from .timing import END_TO_END, is_due, waits_for
+from .timing import is_due, waits_for
 
 
 def documents(sequences: Several[Sequence], beside: Beside) -> dict[str, str]:
@@ -146,27 +147,20 @@ def _of(steps: Iterable[Step], mode: Mode) -> list[int]:
 
 
 def _timing(sequence: Sequence, beside: Beside) -> Iterator[str]:
-    measured = beside.timings.get(sequence.id, {})
-    rows = [_row(sequence, step, beside) for step in sequence.steps if not step.is_answer]
-    if not any(any(row[2:]) for row in rows):
-        return
-    if END_TO_END in beside.due:
-        yield f"End to end due within {duration(beside.due[END_TO_END].within)}."
-    yield f"p50 and p95 are milliseconds, {beside.measured}" if measured else "Not measured yet."
-    yield ""
-    yield from table(("step:", "", "due (p95)", "given up after", "p50:", "p95:"), rows)
+    if timings := beside.timings.get(sequence.id):
+        yield from (*timing_table(sequence, timings, beside.measured), "")
+    rows = [row for step in sequence.steps if any((row := _bounds(sequence, step, beside))[2:])]
+    if rows:
+        yield from table(("step:", "", "due (p95)", "given up after"), rows)
 
 
-def _row(sequence: Sequence, step: Step, beside: Beside) -> tuple[str, ...]:
+def _bounds(sequence: Sequence, step: Step, beside: Beside) -> tuple[str, ...]:
     due, limit = beside.due.get(is_due(sequence, step) or ""), beside.limits.get(waits_for(step) or "")
-    timing = beside.timings.get(sequence.id, {}).get(step.step)
     return (
         str(step.step),
         f"{step.target}: {step.action}",
         duration(due.within) if due else "",
         duration(limit.longest) if limit else "",
-        f"{timing.p50:.1f}" if timing else "",
-        f"{timing.p95:.1f}" if timing else "",
     )
 
 

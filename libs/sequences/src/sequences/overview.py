@@ -7,6 +7,7 @@ from typing import Final
 from .beside import Beside
 from .design import Mode, ParticipantKind, Sequence, Step
 from .markdown import as_json, duration, fenced, section, table
+from .measured import Timings, most_of_the_time
 from .mermaid import LEGEND, state_diagram
 from .timing import critical
 
@@ -107,16 +108,29 @@ def _timing(sequences: Several[Sequence], beside: Beside) -> Iterator[str]:
     if beside.due:
         due = [(one.of, f"< {duration(one.within)}") for one in beside.due.values()]
         yield from (*table(("required, of 95 in 100", ""), due), "")
-    yield "Critical are the steps in which whoever waits for the answer waits for something outside of the process."
-    measured = beside.measured or "not yet measured"
-    yield f"p50 and p95 are milliseconds of the first step, which holds all that its caller waits for, {measured}"
+    yield "Critical are the fewest steps that take more than half of what is waited for, or, where nothing is measured,"
+    yield "those in which somebody waits for what is outside of the process."
+    yield f"Milliseconds; {beside.measured}" if beside.measured else "Nothing is measured yet."
     yield ""
     rows = []
     for each in sequences:
-        timing = beside.timings.get(each.id, {}).get(1)
-        p50, p95 = (f"{timing.p50:.1f}", f"{timing.p95:.1f}") if timing else ("", "")
-        rows.append((each.id, p50, p95, ", ".join(f"{step.step} {step.action}" for step in critical(each))))
-    yield from table(("sequence", "p50:", "p95:", "critical steps"), rows)
+        timings = beside.timings.get(each.id)
+        figures = (
+            (timings.first_call.p50, timings.first_call.p95, timings.whole.p95, timings.whole.longest)
+            if timings
+            else ()
+        )
+        shown = [f"{figure:.1f}" for figure in figures] or [""] * 4
+        rows.append((each.id, *shown, ", ".join(f"{step.step} {step.action}" for step in _critical(each, timings))))
+    heads = ("sequence", "answered, p50:", "p95:", "all done, p95:", "longest:", "critical steps")
+    yield from table(heads, rows)
+
+
+def _critical(sequence: Sequence, timings: Timings | None) -> Iterator[Step]:
+    if timings is None:
+        return critical(sequence)
+    most = most_of_the_time(sequence, timings)
+    return (step for step in sequence.steps if step.step in most)
 
 
 def _limits(beside: Beside) -> Iterator[str]:

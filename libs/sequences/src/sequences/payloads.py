@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from difflib import unified_diff
 from typing import Any, Final
 
+from .beside import Emitted, Exchange
+from .reading import Designs, Finding
+
+SEEN: Final = "seen/exchanges.json"
 MASK: Final = "***"
 _SECRET: Final = re.compile(r"(^|_)(token|password|secret|signature|key)$")
 _BASE: Final = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
@@ -38,6 +42,32 @@ def difference(kept: Any, seen: Any) -> str:
     """Line by line; empty where there is none."""
     before, after = (json.dumps(each, indent=2, ensure_ascii=False).splitlines() for each in (kept, seen))
     return "\n".join(list(unified_diff(before, after, "kept", "seen", lineterm="", n=2)))
+
+
+def check(
+    designs: Designs, codes: Mapping[str, tuple[int, str]], seen: Mapping[str, Mapping[str, Exchange | Emitted]]
+) -> list[Finding]:
+    """What was said on the walks is said of designs that exist, and refuses with the codes that they name."""
+    findings = []
+    for sequence_id, paths in seen.items():
+        sequence = designs.get(sequence_id)
+        for path_id, said in paths.items():
+            if sequence is None or (path_id and sequence.path(path_id) is None):
+                findings.append(Finding(SEEN, f"{sequence_id}.{path_id}", "Nobody has designed this."))
+            elif isinstance(said, Exchange):
+                path = sequence.path(path_id)
+                message = _refusal(said, path.code if path else None, codes)
+                findings += [Finding(SEEN, f"{sequence_id}.{path_id}", message)] if message else []
+    return sorted(findings)
+
+
+def _refusal(said: Exchange, code: str | None, codes: Mapping[str, tuple[int, str]]) -> str | None:
+    answered = said.answer["error"]["code"] if isinstance(said.answer, Mapping) and "error" in said.answer else None
+    if answered != code:
+        return f"It was answered with {answered or 'no error'}, and is designed to be with {code or 'none'}."
+    if code is not None and code in codes and codes[code][0] != said.status:
+        return f"It was answered {said.status}, and {code} is {codes[code][0]}."
+    return None
 
 
 class _Stable:
