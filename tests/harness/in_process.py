@@ -1,15 +1,16 @@
 """The platform inside the test's own process, where its steps can be recorded; called over HTTP, as everywhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from chassis.broker import Broker, InProcessBroker, Message, RabbitBroker
 from chassis.keys import Signer
 from chassis.service import Service
 from chassis.serving import Site, serve
+from chassis.tracing import new_traceparent
 from orderflow import embedded, fleet
 from orderflow.folder import Connection, new_keys
 
@@ -31,14 +32,34 @@ class InProcess:
         self.services = services
         self.exchanges: dict[str, dict[str, Any]] = {}
         """What was asked and answered, by the trace that it began."""
+        self.sent: Sequence[Message] = ()
+        """To the broker, where that is ours."""
         self._connection = connection
 
     def urls(self, service: str) -> list[str]:
         return [self._connection.urls[service]]
 
+    def begin(self, request: str, body: Any) -> tuple[str, dict[str, Any]]:
+        """A new trace, and where the answer is to be noted."""
+        trace = new_traceparent()
+        exchange = self.exchanges[trace[3:35]] = {"request": request, "body": body}
+        return trace, exchange
+
+
+class Overheard(InProcessBroker):
+    """Remembers all that was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Message] = []
+
+    async def publish(self, messages: Sequence[Message]) -> list[Exception | None]:
+        self.sent += messages
+        return await super().publish(messages)
+
 
 def broker_at(url: str | None) -> Broker:
-    return InProcessBroker() if url is None else RabbitBroker(url, name="in process", on_lost=_lost)
+    return Overheard() if url is None else RabbitBroker(url, name="in process", on_lost=_lost)
 
 
 @asynccontextmanager
@@ -64,6 +85,8 @@ async def in_process(
             await fleet.seed(name, session)
     platform = InProcess(connection, keys.people_signer(), services)
     stop, started = asyncio.Event(), asyncio.Event()
+    if isinstance(broker, Overheard):
+        platform.sent = broker.sent
 
     async def announce() -> None:
         started.set()

@@ -10,7 +10,6 @@ from uuid import uuid4
 import aiohttp
 
 from chassis.keys import Role
-from chassis.tracing import HEADER, new_traceparent
 from sales.seed import DEMO_CUSTOMER
 from tests.harness.in_process import InProcess
 from tests.harness.platform import until
@@ -41,15 +40,13 @@ class Person:
     async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> Answer:
         """A POST has a key of its own, and each request begins a trace of its own."""
         url = f"{self._platform.urls(service)[0]}/api/v1{path}"
-        trace = new_traceparent()
-        sent = {**self._headers, HEADER: trace, "Idempotency-Key": uuid4().hex, **headers}
+        trace, exchange = self._platform.begin(f"{method} /api/v1{path}", body)
+        sent = {**self._headers, "traceparent": trace, "Idempotency-Key": uuid4().hex, **headers}
         async with self._client.request(method, url, headers=sent, json=body) as answer:
             text = await answer.text()
             said = Answer(answer.status, json.loads(text) if text else None)
-        asked = f"{method} /api/v1{path}"
-        assert answer.headers["X-Trace-Id"] == trace[3:35], f"{asked} was not done in the trace of whoever asked."
-        exchange = {"request": asked, "body": body, "status": said.status, "answer": said.body}
-        self._platform.exchanges[trace[3:35]] = exchange
+        assert answer.headers["X-Trace-Id"] in trace, f"{method} {path} was not done in the trace of whoever asked."
+        exchange |= {"status": said.status, "answer": said.body}
         return said
 
     async def get(self, service: str, path: str) -> Answer:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chassis.broker import InProcessBroker, Message
+from chassis.broker import Message
 from chassis.steps import Recording, Step
 from contracts.events import EVENTS
 from sequences.comparing import compare, expected
@@ -21,18 +21,6 @@ ANEW = "make sequences"
 
 class Different(Exception):
     """What was said on a walk is not what is kept of it."""
-
-
-class Overheard(InProcessBroker):
-    """Notes all that is sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.messages: list[Message] = []
-
-    async def publish(self, messages: Sequence[Message]) -> list[Exception | None]:
-        self.messages += messages
-        return await super().publish(messages)
 
 
 @dataclass(frozen=True)
