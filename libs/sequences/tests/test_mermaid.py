@@ -139,6 +139,61 @@ def test_what_is_repeated_optional_or_done_beside_something_is_a_block() -> None
     ]
 
 
+def test_a_beginning_that_may_be_absent_is_answered_at_the_end() -> None:
+    ask, hold = ({**step, "step": number} for number, step in enumerate(document()["steps"][:2], 1))
+    steps = [ask | {"is_optional": True}, hold]
+
+    assert flow(steps=steps) == [
+        "    opt where there is cause",
+        "    Customer->>Orders: placeOrder",
+        "    end",
+        "    Orders->>Stock: hold",
+        "    Note right of Stock: StockHeld",
+        "    Orders-->>Customer: result",
+    ]
+    assert flow({"step": 1}, steps=steps) == [
+        "    opt where there is cause",
+        "    Customer-xOrders: placeOrder",
+        "    Note over Customer,Orders: There is not enough of it",
+        "    end",
+        "    Orders-->>Customer: INSUFFICIENT_STOCK",
+    ]
+
+
+def test_what_fails_may_do_something_itself_before_its_caller_is_told() -> None:
+    looks = {"actor": "Stock", "action": "look", "target": "Mail", "returns": "nothing"}
+    release = {"actor": "Orders", "action": "release", "target": "Stock"}
+    steps = document()["steps"]
+    steps[1]["returns"] = "held"
+
+    assert flow({"then": [looks, release]}, steps=steps) == [
+        "    Customer->>Orders: placeOrder",
+        "    Orders-xStock: hold",
+        "    Note over Orders,Stock: There is not enough of it",
+        "    Stock->>Mail: look",
+        "    Mail-->>Stock: nothing",
+        "    Orders->>Stock: release",
+        "    Orders-->>Customer: INSUFFICIENT_STOCK",
+    ]
+
+
+def test_for_what_others_do_because_of_a_failure_nobody_waits() -> None:
+    mail = {"actor": "Mail", "action": "tell", "target": "Customer"}
+    release = {"actor": "Orders", "action": "release", "target": "Stock"}
+
+    assert flow({"then": [release, mail]})[-3:] == [
+        "    Orders->>Stock: release",
+        "    Mail-)Customer: tell",
+        "    Orders-->>Customer: INSUFFICIENT_STOCK",
+    ]
+    afterwards = flow({"step": 5, "code": None, "error": "AWAY", "then": [release]})
+    assert afterwards[-3:] == [
+        "    Orders-xMail: sendMail",
+        "    Note over Orders,Mail: There is not enough of it",
+        "    Orders-)Stock: release",
+    ]
+
+
 def test_a_life_is_drawn_from_its_table() -> None:
     life = {"NEW": {"DONE", "GONE"}, "DONE": set[str](), "GONE": {"NEW"}}
 

@@ -43,7 +43,7 @@ def error_flow(sequence: Sequence, path: Path) -> str:
         drawing.note((step.actor, step.target), path.condition)
     drawing.leave_block()
     for arrow in path.then:
-        drawing.call(arrow, event=arrow.event)
+        drawing.follows(step, arrow)
     if path.goes_on:
         drawing.steps(after)
     elif path.code is not None:
@@ -85,6 +85,7 @@ class _Drawing:
         self._last_waited_for = max((step.step for step in sequence.steps if step.mode == Mode.SYNCHRONOUS), default=0)
         self._blocks = _blocks(sequence)
         self._open: list[Arrow] = []
+        self._failed: Arrow | None = None
         self._block: _Block | None = None
         self._opened_before = 0
         self._lines = ["sequenceDiagram", "    autonumber", *_cast(sequence)]
@@ -120,8 +121,16 @@ class _Drawing:
         self._enter_block_of(step)
         self._close_until_called(step.actor)
         self._line(step, _CROSS, None)
-        if step is self._first:
-            self._open.append(step)
+        self._failed = step
+        self._open.append(step)
+
+    def follows(self, step: Step, arrow: Arrow) -> None:
+        """Of those whom nobody has called, nor this step, nobody waits for what they do."""
+        waited_for = {self._first.actor, step.actor, step.target, *(call.target for call in self._open)}
+        if step.mode == Mode.ASYNCHRONOUS or arrow.actor not in waited_for:
+            self._line(arrow, _LATER, arrow.event)
+        else:
+            self.call(arrow, event=arrow.event)
 
     def comes_back(self, step: Step) -> None:
         if self._open and self._open[-1] is step is not self._first:
@@ -161,7 +170,7 @@ class _Drawing:
         while len(self._open) > depth:
             arrow = self._open.pop()
             is_left_to_a_step = arrow is self._first and self._is_answered_by_a_step
-            if arrow.returns and not is_left_to_a_step:
+            if arrow.returns and arrow is not self._failed and not is_left_to_a_step:
                 self._lines.append(f"    {arrow.target}{_ANSWER}{arrow.actor}: {_plain(arrow.returns)}")
 
     def _enter_block_of(self, step: Step) -> None:
@@ -176,7 +185,8 @@ class _Drawing:
             self.leave_block()
             if wanted:
                 self._close_until_called(step.actor)
-                self._opened_before = len(self._open)
+                # Whoever began it all waits on, also where that had no need to be begun.
+                self._opened_before = max(len(self._open), int(step is self._first))
                 self._lines.append(f"    {_plain(wanted.opening)}")
         self._block = wanted
 
