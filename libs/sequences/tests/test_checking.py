@@ -76,6 +76,7 @@ def test_a_good_design_has_no_findings() -> None:
             "concurrency.0.branches: These are not steps of the sequence that follow one another.",
         ),
         ({"relatedACs": ["AC-ORD-999"]}, "relatedACs.0: There is no AC-ORD-999."),
+        ({"security": None}, "security: Who may begin it, and what is checked, is not said."),
         ({"relatedBRs": []}, "relatedBRs: It realises none."),
         ({"deviation": [{"how": "Otherwise.", "adr": 99}]}, "deviation.0.adr: There is no decision 99."),
         ({"id": "SEQ-ORD-002"}, "id: SEQ-ORD-002 belongs into SEQ-ORD-002.json."),

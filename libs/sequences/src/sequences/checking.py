@@ -67,6 +67,8 @@ def _check_one(sequence: Sequence, language: Language) -> Iterator[tuple[str, st
     yield from _answers(sequence)
     yield from _paths(sequence, language)
     yield from _outcome(sequence, language)
+    if sequence.security is None:
+        yield "security", "Who may begin it, and what is checked, is not said."
     yield from _references(sequence, language)
 
 
