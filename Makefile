@@ -10,7 +10,7 @@ MAKEFLAGS += --silent
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test test-embedded e2e e2e-compose bench check lint types imports drift format contracts lock clean
+.PHONY: help setup run test test-embedded e2e e2e-compose bench check lint types imports drift format contracts sequences lock clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +39,15 @@ types: setup ## Check types, strictly
 	$(BIN)/mypy
 imports: setup ## Check who may import whom
 	$(BIN)/lint-imports --no-logo --no-cache
-drift: setup ## Check that the generated contracts are those of the code
-	$(BIN)/python -m contracts.schemas --check
+drift: setup ## Check that contracts, sequence designs and what is drawn of them are those of the code
+	$(BIN)/python -m contracts.schemas --check && $(BIN)/orderflow sequences check
 
 format: setup ## Format, and mend what lint can mend
 	$(BIN)/ruff format --quiet && $(BIN)/ruff check --fix
 contracts: setup ## Write docs/contracts anew from the code
 	$(BIN)/python -m contracts.schemas
+sequences: setup ## Walk the sequences, keep what is said there, and draw their documents anew
+	$(BIN)/pytest tests/sequences -m "not rabbitmq" --keep-said $(ARGS) && $(BIN)/orderflow sequences draw
 lock: setup ## Pin the newest versions of everything in requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --annotation-style line \
 	  --custom-compile-command "make lock" $(foreach package,$(PACKAGES),--no-emit-package $(notdir $(package:cli=orderflow))) \

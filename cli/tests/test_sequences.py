@@ -8,10 +8,15 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from contracts.errors import CODES
 from orderflow.known import steps
+from orderflow.limits import limits
 from orderflow.sequences import as_tree
+from orderflow.surroundings import failures
 from sequences.comparing import Call
 from sequences.observing import Happened
+from sequences.reading import read
+from sequences.timing import waits_for
 from tests.harness.embedded import Embedded, embedded
 from tests.harness.platform import Shopper, until
 
@@ -60,6 +65,37 @@ def test_documents_are_drawn_and_what_nobody_designed_any_more_goes(docs: Path) 
     assert not (drawn / "SEQ-OLD-001.md").exists()
     assert "# SEQ-CART-001: Add to the cart" in (drawn / "SEQ-CART-001.md").read_text()
     assert json.loads((drawn / "collection.json").read_text())["summary"]["sequences_by_domain"]["cart"] == 4
+
+
+def test_a_document_that_was_changed_by_hand_is_named(docs: Path) -> None:
+    change(docs / "sequences" / "drawn" / "SEQ-CART-001.md", "Add to the cart", "Add to the heap")
+
+    checked = call("sequences", "check", "--docs", str(docs))
+
+    assert checked.exit_code == 1
+    assert f"{docs}/sequences/drawn/SEQ-CART-001.md is out of date." in checked.stderr
+
+
+def test_what_was_said_and_is_designed_otherwise_is_named(docs: Path) -> None:
+    change(docs / "sequences" / "seen" / "exchanges.json", '"code": "OUT_OF_STOCK"', '"code": "NOT_FOUND"')
+
+    checked = call("sequences", "check", "--docs", str(docs))
+
+    assert checked.exit_code == 1
+    assert (
+        "seen/exchanges.json: SEQ-CART-001.OUT_OF_STOCK: "
+        "It was answered with NOT_FOUND, and is designed to be with OUT_OF_STOCK."
+    ) in checked.stderr
+
+
+def test_what_the_documents_say_of_failing_is_what_the_contracts_say() -> None:
+    assert [one for one in failures() if CODES[one.code][0] != one.status] == []
+
+
+def test_of_all_that_a_step_waits_for_it_is_known_how_long() -> None:
+    waited_for = {waits_for(step) for design in read(DOCS / "sequences").all for step in design.steps}
+
+    assert waited_for - limits().keys() <= {None}
 
 
 def test_a_folder_without_designs_is_said_so(tmp_path: Path) -> None:

@@ -1,17 +1,18 @@
 """The platform inside the test's own process, where its steps can be recorded; called over HTTP, as everywhere."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
 
-from chassis.broker import Broker, InProcessBroker, RabbitBroker
+from chassis.broker import Broker, InProcessBroker, Message, RabbitBroker
 from chassis.keys import Signer
 from chassis.service import Service
 from chassis.serving import Site, serve
+from chassis.tracing import new_traceparent
 from orderflow import embedded, fleet
 from orderflow.folder import Connection, Keys, new_keys
 
@@ -32,6 +33,10 @@ class InProcess:
         self.mail_secret = connection.mail_secret
         self.mail_folder = connection.mail_folder
         self.services = services
+        self.exchanges: dict[str, dict[str, Any]] = {}
+        """What was asked and answered, by the trace that it began."""
+        self.sent: Sequence[Message] = ()
+        """To the broker, where that is ours."""
         self._connection = connection
         self._keys = keys
 
@@ -42,9 +47,27 @@ class InProcess:
         """With which the one service calls the other."""
         return Signer(to_json(self._keys.services[service]).decode()).token(service, ["service"], audience)
 
+    def begin(self, request: str, body: Any) -> tuple[str, dict[str, Any]]:
+        """A new trace, and where the answer is to be noted."""
+        trace = new_traceparent()
+        exchange = self.exchanges[trace[3:35]] = {"request": request, "body": body}
+        return trace, exchange
+
+
+class Overheard(InProcessBroker):
+    """Remembers all that was sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[Message] = []
+
+    async def publish(self, messages: Sequence[Message]) -> list[Exception | None]:
+        self.sent += messages
+        return await super().publish(messages)
+
 
 def broker_at(url: str | None) -> Broker:
-    return InProcessBroker() if url is None else RabbitBroker(url, name="in process", on_lost=_lost)
+    return Overheard() if url is None else RabbitBroker(url, name="in process", on_lost=_lost)
 
 
 @asynccontextmanager
@@ -70,6 +93,8 @@ async def in_process(
             await fleet.seed(name, session)
     platform = InProcess(connection, keys, services)
     stop, started = asyncio.Event(), asyncio.Event()
+    if isinstance(broker, Overheard):
+        platform.sent = broker.sent
 
     async def announce() -> None:
         started.set()

@@ -44,12 +44,16 @@ class Person:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     async def ask(self, method: str, service: str, path: str, body: Any = None, **headers: str) -> Answer:
-        """A POST has a key of its own."""
+        """A POST has a key of its own, and each request begins a trace of its own."""
         url = f"{self._platform.urls(service)[0]}/api/v1{path}"
-        sent = {**self._headers, "Idempotency-Key": uuid4().hex, **headers}
+        trace, exchange = self._platform.begin(f"{method} /api/v1{path}", body)
+        sent = {**self._headers, "traceparent": trace, "Idempotency-Key": uuid4().hex, **headers}
         async with self._client.request(method, url, headers=sent, json=body) as answer:
             text = await answer.text()
-            return Answer(answer.status, json.loads(text) if text else None)
+            said = Answer(answer.status, json.loads(text) if text else None)
+        assert answer.headers["X-Trace-Id"] in trace, f"{method} {path} was not done in the trace of whoever asked."
+        exchange |= {"status": said.status, "answer": said.body}
+        return said
 
     async def get(self, service: str, path: str) -> Answer:
         return await self.ask("GET", service, path)
@@ -66,9 +70,7 @@ class Carrier(Person):
         said = {"type": "parcel.delivered", "data": {"tracking_number": tracking_number}}
         body, now = json.dumps(said).encode(), datetime.now(UTC)
         signed = sign(self._platform.carrier_secret, webhook_id or f"msg_{uuid4().hex}", now, body)
-        url = f"{self._platform.urls('delivery')[0]}/api/v1/carrier-webhooks/{CARRIER}"
-        async with self._client.post(url, headers=signed, data=body) as answer:
-            return Answer(answer.status, await answer.json())
+        return await self.ask("POST", "delivery", f"/carrier-webhooks/{CARRIER}", said, **signed)
 
 
 class Cast:

@@ -23,6 +23,8 @@ _LIVES: Final = {
     "Mail": "notification.mails.model",
 }
 """Where the transition table of each entity stands."""
+BEGINS: Final = {"Payment": ("AUTHORISING",), "Shipment": ("ON_HOLD", "READY"), "Mail": ("QUEUED",)}
+"""Where those begin whose tables lead back to every state, or to one that others begin in."""
 _RULE: Final = re.compile(r"^### ((?:BR|AC)-[A-Z]+-\d{3})\n+(.+?)$", re.MULTILINE)
 
 

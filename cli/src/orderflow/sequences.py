@@ -13,19 +13,24 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from contracts.errors import CODES
+from sequences.beside import Beside, Emitted, Exchange
+from sequences.checking import WHOLE
 from sequences.checking import check as find_faults
 from sequences.comparing import compare as find_differences
 from sequences.comparing import expected
 from sequences.deriving import derive as draft
-from sequences.drawing import Beside, Exchange, Timing, documents
+from sequences.drawing import documents
+from sequences.measured import Measured
 from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
+from sequences.payloads import check as check_said
 from sequences.reading import Designs, read
 from sequences.seeing import Run, as_call, begun
 from sequences.walking import explain, is_designed
 
-from . import known, records
+from . import known, limits, records, surroundings
 from .failure import USAGE, Failure
 from .options import DEFAULT_FOLDER, Data
 from .terminal import printable
@@ -47,18 +52,18 @@ Trace = Annotated[str | None, typer.Option("--trace", metavar="ID", help="All th
 @app.command()
 def check(docs: Docs = DOCS) -> None:
     """Check the designs against their form, the contracts, the transition tables and the code, and what is drawn."""
-    faults = [str(fault) for fault in find_faults(_designs(docs), known.language(docs))]
-    stale = [] if faults else _stale(docs)
+    designs = _designs(docs)
+    faults = [*find_faults(designs, known.language(docs)), *check_said(designs, CODES, _seen(docs))]
+    # What is wrong in itself cannot be drawn.
+    stale = [] if any(fault.file != WHOLE for fault in faults) else list(_stale(docs))
     for line in [*faults, *stale]:
         typer.echo(line, err=True)
     if stale:
         typer.echo(_STALE, err=True)
     if faults or stale:
         raise typer.Exit(_FAULTS)
-    designs = _designs(docs).all
-    typer.echo(
-        f"{len(designs)} sequences with {sum(len(each.exceptions) for each in designs)} other paths: all is well."
-    )
+    paths = sum(len(each.exceptions) for each in designs.all)
+    typer.echo(f"{len(designs.all)} sequences with {paths} other paths: all is well.")
 
 
 @app.command()
@@ -148,22 +153,40 @@ def _stale(docs: Path) -> Iterator[str]:
 
 
 def _beside(docs: Path) -> Beside:
-    seen, measured = (
-        _json(docs / "sequences" / "seen" / "exchanges.json"),
-        _json(docs / "sequences" / "seen" / "timings.json"),
-    )
+    measured = Measured.model_validate(_json(docs / "sequences" / "seen" / "timings.json"))
     return Beside(
+        project=surroundings.PROJECT,
+        version=surroundings.known_version(),
         roles=ROLES,
         lives=known.lives(),
+        begins=known.BEGINS,
         rules=known.rules(docs),
         adrs=known.adrs(docs),
-        exchanges={id: {path: Exchange(**one) for path, one in paths.items()} for id, paths in seen.items()},
-        timings={
-            id: {int(step): Timing(**one) for step, one in steps.items()}
-            for id, steps in measured.get("sequences", {}).items()
-        },
-        measured=measured.get("measured", ""),
+        exchanges=_seen(docs),
+        timings=measured.sequences,
+        measured=measured.measured,
+        due=limits.DUE,
+        limits=limits.limits(),
+        codes=CODES,
+        failures=surroundings.failures(),
+        error=surroundings.an_error(),
+        events=surroundings.travels(),
+        systems=surroundings.systems(),
+        concurrency=surroundings.CONCURRENCY,
+        security=surroundings.security(),
+        notes=surroundings.notes(),
     )
+
+
+def _seen(docs: Path) -> dict[str, dict[str, Exchange | Emitted]]:
+    seen = _json(docs / "sequences" / "seen" / "exchanges.json")
+    return {id: {path: _said(one) for path, one in paths.items()} for id, paths in seen.items()}
+
+
+def _said(one: dict[str, Any]) -> Exchange | Emitted:
+    """Without the test that it was kept of."""
+    said = {name: value for name, value in one.items() if name != "test"}
+    return Emitted(**said) if "event" in said else Exchange(**said)
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -95,7 +95,7 @@ async def test_waiting_for_another_replica_takes_as_long_as_it_takes(empty: Data
 async def test_a_migration_may_take_longer_than_any_statement_of_a_service(
     empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chassis.db._LIMITS", {"statement_timeout": "100ms", "lock_timeout": "100ms"})
+    monkeypatch.setattr("chassis.db.LIMITS", {"statement_timeout": "100ms", "lock_timeout": "100ms"})
     impatient = Database(empty.url, application_name="impatient")
 
     await migrate(impatient, versions(tmp_path, "things"))

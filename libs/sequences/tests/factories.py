@@ -55,6 +55,7 @@ def document(**changes: Any) -> dict[str, Any]:
         ],
         "relatedACs": ["AC-ORD-001"],
         "relatedBRs": ["BR-ORD-001"],
+        "security": {"who": "A customer.", "checked": ["Whose cart it is"]},
         **changes,
     }
 

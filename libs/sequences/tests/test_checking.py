@@ -29,6 +29,10 @@ def with_path(**changes: Any) -> list[dict[str, Any]]:
     return [document()["exceptions"][0] | changes]
 
 
+def beside(*branches: list[int]) -> list[dict[str, Any]]:
+    return [{"what": "Both happen at once.", "joined": "The answer waits for both.", "branches": branches}]
+
+
 def test_a_good_design_has_no_findings() -> None:
     assert findings() == set()
 
@@ -62,7 +66,17 @@ def test_a_good_design_has_no_findings() -> None:
             {"outcome": {"success": "Done.", "state_changes": []}},
             "outcome.state_changes: Events are emitted, so something has changed; what, is not said.",
         ),
+        (
+            {"steps": with_step(2, is_cacheable=True)},
+            "steps.1.is_cacheable: Only the answer to a question can be kept and given again.",
+        ),
+        ({"concurrency": beside([2])}, "concurrency.0.branches: There is nothing beside it."),
+        (
+            {"concurrency": beside([2], [5])},
+            "concurrency.0.branches: These are not steps of the sequence that follow one another.",
+        ),
         ({"relatedACs": ["AC-ORD-999"]}, "relatedACs.0: There is no AC-ORD-999."),
+        ({"security": None}, "security: Who may begin it, and what is checked, is not said."),
         ({"relatedBRs": []}, "relatedBRs: It realises none."),
         ({"deviation": [{"how": "Otherwise.", "adr": 99}]}, "deviation.0.adr: There is no decision 99."),
         ({"id": "SEQ-ORD-002"}, "id: SEQ-ORD-002 belongs into SEQ-ORD-002.json."),

@@ -20,8 +20,10 @@ from .engine import exhausted_is_away, make_engine
 from .outbox import write_outbox
 
 _MIGRATION_LOCK: Final = 0x0F10
+FREE_WITHIN: Final = 3.0
+"""Seconds that whoever needs a connection waits for one."""
 _WAKES: Final = "wakes"
-_LIMITS: Final = {
+LIMITS: Final = {
     "statement_timeout": "10s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "15s",
@@ -35,12 +37,12 @@ class Database:
         self.url = url
         self.engine = make_engine(
             url,
-            {"application_name": application_name, **_LIMITS},
+            {"application_name": application_name, **LIMITS},
             # Longer than the server's own limit: when this one is reached, the server is silent.
             command_timeout=15,
             pool_size=pool_size,
             max_overflow=5,
-            pool_timeout=3,
+            pool_timeout=FREE_WITHIN,
             pool_recycle=1800,
         )
         self.outbox_filled = asyncio.Event()

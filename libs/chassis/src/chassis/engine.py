@@ -12,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from .errors import Away, Unavailable
 
+ANSWER_WITHIN: Final = 5.0
+"""Seconds in which a server has to take a new connection."""
+
 # 08 connection, 53 resources (too many connections, disk full), 57P0x shutdown, crash, starting up.
 _OUTAGE: Final = ("08", "53", "57P")
 # 40 deadlock and serialisation, 55P03 waited too long for a lock, 57014 ran too long.
@@ -30,7 +33,7 @@ def make_engine(
 ) -> AsyncEngine:
     connect_args = {
         "async_creator_fn": _connect,
-        "timeout": 5,
+        "timeout": ANSWER_WITHIN,
         "command_timeout": command_timeout,
         "server_settings": server_settings,
     }

@@ -18,6 +18,8 @@ FLOWS: Final = {
     "ship": "SEQ-ORD-003",
 }
 """The flows that no collection may lack; a payment is processed inside of the first."""
+WHOLE: Final = "all"
+"""Where it is not a single file in which something is wrong."""
 _STATUS: Final = re.compile(r"^(?P<entity>[A-Z][A-Za-z]*)\.(?:status|state) = (?P<status>[A-Z_]+)$")
 
 
@@ -49,7 +51,7 @@ def check(designs: Designs, language: Language) -> list[Finding]:
         if ids.count(one.id) > 1
     ]
     findings += [
-        Finding("all", "", f"No design says how to {flow} ({id}).") for flow, id in FLOWS.items() if id not in ids
+        Finding(WHOLE, "", f"No design says how to {flow} ({id}).") for flow, id in FLOWS.items() if id not in ids
     ]
     return sorted(findings)
 
@@ -57,12 +59,16 @@ def check(designs: Designs, language: Language) -> list[Finding]:
 def _check_one(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:
     yield from _participants(sequence)
     yield from _numbering(sequence)
+    yield from _kept_answers(sequence)
+    yield from _branches(sequence)
     for index, step in enumerate(sequence.steps):
         yield from _arrow(f"steps.{index}", step, sequence, language, is_answer=step.is_answer)
     yield from _answers(sequence)
     yield from _paths(sequence, language)
     yield from _likenesses(sequence)
     yield from _outcome(sequence, language)
+    if sequence.security is None:
+        yield "security", "Who may begin it, and what is checked, is not said."
     yield from _references(sequence, language)
 
 
@@ -81,6 +87,24 @@ def _numbering(sequence: Sequence) -> Iterator[tuple[str, str]]:
     for index, step in enumerate(sequence.steps):
         if step.step != index + 1:
             yield f"steps.{index}.step", f"This is step {index + 1}, not {step.step}."
+
+
+def _kept_answers(sequence: Sequence) -> Iterator[tuple[str, str]]:
+    for index, step in enumerate(sequence.steps):
+        if step.is_cacheable and (step.event or step.is_answer):
+            yield f"steps.{index}.is_cacheable", "Only the answer to a question can be kept and given again."
+
+
+def _branches(sequence: Sequence) -> Iterator[tuple[str, str]]:
+    for index, each in enumerate(sequence.concurrency):
+        steps = [step for branch in each.branches for step in branch]
+        if not steps:
+            continue
+        place = f"concurrency.{index}.branches"
+        if len(each.branches) < 2 or not all(each.branches):
+            yield place, "There is nothing beside it."
+        if steps[0] < 1 or steps != list(range(steps[0], steps[0] + len(steps))) or steps[-1] > len(sequence.steps):
+            yield place, "These are not steps of the sequence that follow one another."
 
 
 def _arrow(

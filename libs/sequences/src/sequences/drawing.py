@@ -1,63 +1,24 @@
-"""Draws the documents: one for each sequence and one for the whole, from the designs and what is known beside them."""
+"""Draws the documents: one for each sequence, and `overview`'s for the whole, from what is designed and seen."""
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Several
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from .design import Mode, ParticipantKind, Path, Sequence
-from .mermaid import error_flow, sequence_diagram, state_diagram
-
-NOTE: Final = "<!-- Drawn by `orderflow sequences draw` from the designs. Changes here are lost. -->"
-_KINDS: Final = {
-    ParticipantKind.ACTOR: "user",
-    ParticipantKind.SERVICE: "internal",
-    ParticipantKind.AGGREGATE: "internal",
-    ParticipantKind.EXTERNAL: "external",
-}
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Of one step, in milliseconds."""
-
-    p50: float
-    p95: float
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """One request of a real run, and its answer."""
-
-    request: str
-    body: Any
-    status: int
-    answer: Any
-
-
-@dataclass(frozen=True)
-class Beside:
-    """What the documents show beside the designs."""
-
-    roles: Mapping[str, str] = field(default_factory=dict)
-    """What each participant is."""
-    lives: Mapping[str, Mapping[str, Iterable[str]]] = field(default_factory=dict)
-    rules: Mapping[str, str] = field(default_factory=dict)
-    adrs: Mapping[int, str] = field(default_factory=dict)
-    """The files of the decisions."""
-    exchanges: Mapping[str, Mapping[str, Exchange]] = field(default_factory=dict)
-    """By sequence, and by path in it; the planned run is under the empty name."""
-    timings: Mapping[str, Mapping[int, Timing]] = field(default_factory=dict)
-    measured: str = ""
-    """When, where and by which command the timings were."""
+from .beside import Beside, Emitted, Exchange
+from .design import Mode, Path, Sequence, Step
+from .markdown import as_json, duration, fenced, numbers, section, table
+from .measured import timing_table
+from .mermaid import error_flow, sequence_diagram
+from .overview import KINDS, NOTE, overview
+from .timing import is_due, waits_for
 
 
 def documents(sequences: Several[Sequence], beside: Beside) -> dict[str, str]:
     """Every drawn file's content by its name."""
     drawn = {f"{sequence.id}.md": _ended(_one(sequence, beside)) for sequence in sequences}
-    drawn["README.md"] = _ended(_whole(sequences, beside))
+    drawn["README.md"] = _ended(overview(sequences, beside))
     drawn["collection.json"] = json.dumps(collection(sequences), indent=2, ensure_ascii=False) + "\n"
     return drawn
 
@@ -75,21 +36,26 @@ def _ended(lines: Iterable[str]) -> str:
 
 
 def _one(sequence: Sequence, beside: Beside) -> Iterator[str]:
-    yield from (NOTE, "", f"# {sequence.id}: {sequence.name}", "", sequence.description, "")
+    yield from (NOTE, "", f"# {sequence.id}: {sequence.name}", "")
+    yield from (f"{beside.project} {beside.version}, drawn from [{sequence.id}.json](../{sequence.id}.json).", "")
+    yield from (f"**Purpose**: {sequence.description}", "")
     yield from (f"**Trigger** ({sequence.trigger.type}): {sequence.trigger.description}", "")
     yield from (f"**Outcome**: {sequence.outcome.success}", "")
     yield from (*(f"- {change}" for change in sequence.outcome.state_changes), "")
     yield from _deviations(sequence, beside)
-    yield from ("## Participants", "", *_participants(sequence, beside), "")
-    yield from ("## Steps", "", *_steps(sequence), "", *_fenced("mermaid", sequence_diagram(sequence)), "")
-    yield from _critical_path(sequence)
-    yield from _timing(sequence, beside)
-    yield from _payloads(beside.exchanges.get(sequence.id, {}).get(""))
-    if sequence.exceptions:
-        yield from ("## What else may happen", "")
+    yield from section("Participants", _participants(sequence, beside))
+    yield from section("Steps", _steps(sequence))
+    yield from section("Diagram", fenced("mermaid", sequence_diagram(sequence)))
+    yield from section("What else may happen", _other_paths(sequence))
     for path in sequence.exceptions:
-        yield from _path(sequence, path, beside)
-    yield from _rules(sequence, beside)
+        yield from section(path.id, _path(sequence, path, beside), level=3)
+    yield from section("Payloads", _payloads(beside.exchanges.get(sequence.id, {}).get("")))
+    yield from section("Critical path", _critical_path(sequence))
+    yield from section("Timing", _timing(sequence, beside))
+    yield from section("Concurrency", _concurrency(sequence))
+    yield from section("Security", _security(sequence))
+    yield from section("Notes and assumptions", (f"- {note}" for note in sequence.notes))
+    yield from section("Rules and acceptance criteria", _rules(sequence, beside))
 
 
 def _deviations(sequence: Sequence, beside: Beside) -> Iterator[str]:
@@ -103,15 +69,14 @@ def _deviations(sequence: Sequence, beside: Beside) -> Iterator[str]:
 
 
 def _participants(sequence: Sequence, beside: Beside) -> Iterator[str]:
-    yield from ("| participant | what it is | type |", "|---|---|---|")
-    for one in sequence.participants:
-        yield f"| {one.name} | {beside.roles.get(one.name, '')} | {_KINDS[one.type]} |"
+    rows = [(one.name, beside.roles.get(one.name, ""), KINDS[one.type]) for one in sequence.participants]
+    yield from table(("participant", "what it is", "type"), rows)
 
 
 def _steps(sequence: Sequence) -> Iterator[str]:
     for step in sequence.steps:
         arrow = f"{step.step}. **{step.actor}** → {step.target}: `{step.action}`"
-        marks = list(_marks(sequence, step.step))
+        marks = list(_marks(step))
         yield f"{arrow} ({', '.join(marks)})" if marks else arrow
         if step.data:
             yield f"   - takes {', '.join(step.data)}"
@@ -121,8 +86,9 @@ def _steps(sequence: Sequence) -> Iterator[str]:
             yield f"   - emits `{step.event}`"
 
 
-def _marks(sequence: Sequence, number: int) -> Iterator[str]:
-    step = sequence.steps[number - 1]
+def _marks(step: Step) -> Iterator[str]:
+    if step.is_answer:
+        yield "the answer to step 1"
     if step.mode == Mode.ASYNCHRONOUS:
         yield "asynchronous"
     if step.transaction:
@@ -131,93 +97,88 @@ def _marks(sequence: Sequence, number: int) -> Iterator[str]:
         yield f"again for each {step.loop}"
     if step.is_optional:
         yield "where there is cause"
+    if step.is_cacheable:
+        yield "cacheable"
+
+
+def _other_paths(sequence: Sequence) -> Iterator[str]:
+    if sequence.exceptions:
+        rows = [
+            (f"[{path.id}](#{path.id.lower()})", path.condition, str(path.step), path.handling)
+            for path in sequence.exceptions
+        ]
+        yield from table(("path", "condition", "step:", "handling"), rows)
+
+
+def _path(sequence: Sequence, path: Path, beside: Beside) -> Iterator[str]:
+    yield from (f"{path.condition} (step {path.step}): {path.handling}", "")
+    yield from (*fenced("mermaid", error_flow(sequence, path)), "")
+    yield from _payloads(beside.exchanges.get(sequence.id, {}).get(path.id))
+
+
+def _payloads(seen: Exchange | Emitted | None) -> Iterator[str]:
+    if isinstance(seen, Emitted):
+        yield from ("Nobody asks for it. What tells of it, as it travels:", "", *as_json(seen.event))
+    if not isinstance(seen, Exchange):
+        return
+    yield from (f"`{seen.request}`", "")
+    if seen.body is not None:
+        yield from (*as_json(seen.body), "")
+    yield f"Answer {seen.status}:" if seen.answer is not None else f"Answer {seen.status}, empty."
+    if seen.answer is not None:
+        yield from ("", *as_json(seen.answer))
 
 
 def _critical_path(sequence: Sequence) -> Iterator[str]:
     calls = [step for step in sequence.steps if not step.is_answer]
-    waited_for = [str(step.step) for step in calls if step.mode == Mode.SYNCHRONOUS]
-    later = [str(step.step) for step in calls if step.mode == Mode.ASYNCHRONOUS]
-    yield from ("## Critical path", "")
-    yield f"- Before the answer: steps {', '.join(waited_for)}"
-    if later:
-        yield f"- Afterwards, nobody waits for it: steps {', '.join(later)}"
+    yield f"- Synchronous, before the answer: {numbers(_of(calls, Mode.SYNCHRONOUS))}"
+    if later := _of(calls, Mode.ASYNCHRONOUS):
+        yield f"- Asynchronous, nobody waits for it: {numbers(later)}"
     for name in dict.fromkeys(step.transaction for step in calls if step.transaction):
-        together = [str(step.step) for step in calls if step.transaction == name]
-        yield f"- In one transaction ({name}): steps {', '.join(together)}"
-    yield ""
+        yield f"- Atomic, one transaction ({name}): {numbers(step.step for step in calls if step.transaction == name)}"
+    if cacheable := [step.step for step in calls if step.is_cacheable]:
+        yield f"- Cacheable: {numbers(cacheable)}"
+    else:
+        yield "- Cacheable: nothing"
+
+
+def _of(steps: Iterable[Step], mode: Mode) -> list[int]:
+    return [step.step for step in steps if step.mode == mode]
 
 
 def _timing(sequence: Sequence, beside: Beside) -> Iterator[str]:
-    timings = beside.timings.get(sequence.id)
-    if not timings:
-        return
-    yield from (
-        "## Timing",
-        "",
-        f"Milliseconds; {beside.measured}",
-        "",
-        "| step | | p50 | p95 |",
-        "|---|---|---:|---:|",
+    if timings := beside.timings.get(sequence.id):
+        yield from (*timing_table(sequence, timings, beside.measured), "")
+    rows = [row for step in sequence.steps if any((row := _bounds(sequence, step, beside))[2:])]
+    if rows:
+        yield from table(("step:", "", "due (p95)", "given up after"), rows)
+
+
+def _bounds(sequence: Sequence, step: Step, beside: Beside) -> tuple[str, ...]:
+    due, limit = beside.due.get(is_due(sequence, step) or ""), beside.limits.get(waits_for(step) or "")
+    return (
+        str(step.step),
+        f"{step.target}: {step.action}",
+        duration(due.within) if due else "",
+        duration(limit.longest) if limit else "",
     )
-    for step in sequence.steps:
-        if step.step in timings:
-            timing = timings[step.step]
-            yield f"| {step.step} | {step.target}: {step.action} | {timing.p50:.1f} | {timing.p95:.1f} |"
-    yield ""
 
 
-def _path(sequence: Sequence, path: Path, beside: Beside) -> Iterator[str]:
-    yield from (f"### {path.id}", "", f"{path.condition} (step {path.step}): {path.handling}", "")
-    yield from (*_fenced("mermaid", error_flow(sequence, path)), "")
-    yield from _payloads(beside.exchanges.get(sequence.id, {}).get(path.id), heading=None)
+def _concurrency(sequence: Sequence) -> Iterator[str]:
+    for each in sequence.concurrency:
+        beside_each_other = " and ".join(numbers(branch) for branch in each.branches)
+        yield f"- {each.what}{f' ({beside_each_other})' if beside_each_other else ''} {each.joined}"
 
 
-def _payloads(exchange: Exchange | None, heading: str | None = "## Payloads") -> Iterator[str]:
-    if exchange is None:
+def _security(sequence: Sequence) -> Iterator[str]:
+    if sequence.security is None:
         return
-    if heading:
-        yield from (heading, "")
-    yield from (f"`{exchange.request}`", "")
-    if exchange.body is not None:
-        yield from (*_fenced("json", _json(exchange.body)), "")
-    yield f"Answer {exchange.status}:" if exchange.answer is not None else f"Answer {exchange.status}, empty."
-    yield ""
-    if exchange.answer is not None:
-        yield from (*_fenced("json", _json(exchange.answer)), "")
+    yield f"- Who may begin it: {sequence.security.who}"
+    yield from (f"- Checked: {check}" for check in sequence.security.checked)
+    if sequence.security.never_logged:
+        yield f"- Never in a log, span, event or error: {', '.join(sequence.security.never_logged)}"
 
 
 def _rules(sequence: Sequence, beside: Beside) -> Iterator[str]:
-    yield from ("## Rules and acceptance criteria", "")
     for rule in (*sequence.related_brs, *sequence.related_acs):
         yield f"- [{rule}](../../rules.md#{rule.lower()}): {beside.rules.get(rule, '')}"
-
-
-def _whole(sequences: Several[Sequence], beside: Beside) -> Iterator[str]:
-    yield from (NOTE, "", "# Sequence designs", "")
-    yield from (
-        "Each is a JSON file one folder up: who calls whom, in which order, and what else may happen. The code names",
-        "its steps after them, and the tests that walk them are held to what stands here.",
-        "",
-        "`->>` is a call, `-->>` its answer, `-)` a call that nobody waits for, `-x` one that fails.",
-        "",
-        "| sequence | | steps | other paths |",
-        "|---|---|---:|---:|",
-    )
-    for sequence in sequences:
-        link, steps, paths = f"[{sequence.id}]({sequence.id}.md)", len(sequence.steps), len(sequence.exceptions)
-        yield f"| {link} | {sequence.name} | {steps} | {paths} |"
-    yield from ("", "## Who takes part", "", "| name | what it is | type |", "|---|---|---|")
-    everybody = {one.name: one.type for sequence in sequences for one in sequence.participants}
-    for name in sorted(everybody):
-        yield f"| {name} | {beside.roles.get(name, '')} | {_KINDS[everybody[name]]} |"
-    yield from ("", "## Lives", "")
-    for entity, life in beside.lives.items():
-        yield from (f"### {entity}", "", *_fenced("mermaid", state_diagram(life)), "")
-
-
-def _fenced(language: str, text: str) -> Iterator[str]:
-    yield from (f"```{language}", text, "```")
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -11,6 +11,18 @@ SPEAKERS: Final[Mapping[str, str]] = {
 }
 """Who it is that acts when a service does something because of an event."""
 
+HOMES: Final[Mapping[str, str]] = {
+    "CartService": "sales",
+    "CustomerService": "sales",
+    "OrderService": "sales",
+    "ProductService": "product",
+    "CategoryService": "product",
+    "InventoryService": "product",
+    "DeliveryService": "delivery",
+    "NotificationService": "notification",
+}
+"""In which service they live: between two of them a call goes over HTTP."""
+
 SOMEBODY: Final = "Caller"
 """Whoever it is that is not of ours and made the first call; a design knows the name."""
 

@@ -38,7 +38,7 @@ from .stock import GivenBack, Held, Promise, Short, Stock, why_short
 from .undoing import Undoing
 from .writing import create_orders
 
-_LONGEST: Final = timedelta(seconds=25)
+LONGEST: Final = timedelta(seconds=25)
 _UNDO_WITHIN: Final = timedelta(seconds=5)
 
 log = logger("checkout")
@@ -85,7 +85,7 @@ class CheckingOut:
     @step("OrderService", "placeOrder")
     async def check_out(self, customer_id: str, wanted: CheckOut, key: str | None) -> Answer:
         try:
-            async with asyncio.timeout(_LONGEST.total_seconds()):
+            async with asyncio.timeout(LONGEST.total_seconds()):
                 return await self._check_out(customer_id, wanted, key)
         except TimeoutError:
             raise Unavailable("The order could not be placed in time. Please try again with the same key.") from None
