@@ -62,7 +62,7 @@ class TestByHand:
     def settings(self) -> Mapping[str, Mapping[str, Any]]:
         return {"sales": {"payments": PaymentSettings(capture="manual", first_retry=timedelta(hours=1))}}
 
-    @pytest.mark.sequence("SEQ-ORD-002")
+    @pytest.mark.sequence("SEQ-ORD-002", exception="BY_HAND")
     async def test_an_admin_confirms_and_the_money_is_taken(self, cast: Cast) -> None:
         order_id = await ordered(cast)
         before = await order(cast, order_id)
