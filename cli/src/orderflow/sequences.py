@@ -17,12 +17,13 @@ from sequences.checking import check as find_faults
 from sequences.comparing import compare as find_differences
 from sequences.comparing import expected
 from sequences.deriving import derive as draft
-from sequences.drawing import Beside, Exchange, Timing, documents
+from sequences.drawing import Beside, Exchange, documents
 from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
 from sequences.reading import Designs, read
 from sequences.seeing import as_call, runs
+from sequences.timing import Measured
 from sequences.walking import explain, is_designed
 
 from . import known, records
@@ -140,21 +141,16 @@ def _stale(docs: Path) -> Iterator[str]:
 
 
 def _beside(docs: Path) -> Beside:
-    seen, measured = (
-        _json(docs / "sequences" / "seen" / "exchanges.json"),
-        _json(docs / "sequences" / "seen" / "timings.json"),
-    )
+    seen = _json(docs / "sequences" / "seen" / "exchanges.json")
+    measured = Measured.model_validate(_json(docs / "sequences" / "seen" / "timings.json"))
     return Beside(
         roles=ROLES,
         lives=known.lives(),
         rules=known.rules(docs),
         adrs=known.adrs(docs),
         exchanges={id: {path: Exchange(**one) for path, one in paths.items()} for id, paths in seen.items()},
-        timings={
-            id: {int(step): Timing(**one) for step, one in steps.items()}
-            for id, steps in measured.get("sequences", {}).items()
-        },
-        measured=measured.get("measured", ""),
+        timings=measured.sequences,
+        measured=measured.measured,
     )
 
 

@@ -2,11 +2,13 @@
 
 import json
 
-from sequences.drawing import Beside, Exchange, Timing, collection, documents
+from sequences.drawing import Beside, Exchange, collection, documents
 from sequences.reading import read_text
+from sequences.timing import Spread, StepTiming, Timings
 
 from .factories import design, document
 
+A_WHILE = Spread(p50=1.25, p95=3.0, longest=4.5)
 BESIDE = Beside(
     roles={"Orders": "takes orders"},
     lives={"Order": {"NEW": {"DONE"}, "DONE": set()}},
@@ -18,7 +20,9 @@ BESIDE = Beside(
             "INSUFFICIENT_STOCK": Exchange("POST /api/v1/orders", {"items": []}, 400, {"error": {"code": "X"}}),
         }
     },
-    timings={"SEQ-ORD-001": {2: Timing(1.25, 3.0)}},
+    timings={
+        "SEQ-ORD-001": Timings(runs=1, first_call=A_WHILE, whole=A_WHILE, steps={2: StepTiming(took=A_WHILE, own=1.25)})
+    },
     measured="as of a day, by a command.",
 )
 
@@ -61,8 +65,8 @@ def test_each_other_path_has_its_own_flow_and_payloads() -> None:
 def test_times_are_those_that_were_measured() -> None:
     lines = drawn()
 
-    assert "Milliseconds; as of a day, by a command." in lines
-    assert "| 2 | Stock: hold | 1.2 | 3.0 |" in lines
+    assert "Milliseconds, of 1 runs; as of a day, by a command." in lines
+    assert "| **2** | **Stock: hold** | 1.2 | 3.0 | 4.5 |" in lines
 
 
 def test_rules_and_deviations_lead_to_where_they_stand() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from .design import Mode, ParticipantKind, Path, Sequence
 from .mermaid import error_flow, sequence_diagram, state_diagram
+from .timing import Timings, timing_table
 
 NOTE: Final = "<!-- Drawn by `orderflow sequences draw` from the designs. Changes here are lost. -->"
 _KINDS: Final = {
@@ -17,14 +18,6 @@ _KINDS: Final = {
     ParticipantKind.AGGREGATE: "internal",
     ParticipantKind.EXTERNAL: "external",
 }
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Of one step, in milliseconds."""
-
-    p50: float
-    p95: float
 
 
 @dataclass(frozen=True)
@@ -49,9 +42,9 @@ class Beside:
     """The files of the decisions."""
     exchanges: Mapping[str, Mapping[str, Exchange]] = field(default_factory=dict)
     """By sequence, and by path in it; the planned run is under the empty name."""
-    timings: Mapping[str, Mapping[int, Timing]] = field(default_factory=dict)
+    timings: Mapping[str, Timings] = field(default_factory=dict)
     measured: str = ""
-    """When, where and by which command the timings were."""
+    """When, on what and by which command the timings were."""
 
 
 def documents(sequences: Several[Sequence], beside: Beside) -> dict[str, str]:
@@ -148,22 +141,8 @@ def _critical_path(sequence: Sequence) -> Iterator[str]:
 
 
 def _timing(sequence: Sequence, beside: Beside) -> Iterator[str]:
-    timings = beside.timings.get(sequence.id)
-    if not timings:
-        return
-    yield from (
-        "## Timing",
-        "",
-        f"Milliseconds; {beside.measured}",
-        "",
-        "| step | | p50 | p95 |",
-        "|---|---|---:|---:|",
-    )
-    for step in sequence.steps:
-        if step.step in timings:
-            timing = timings[step.step]
-            yield f"| {step.step} | {step.target}: {step.action} | {timing.p50:.1f} | {timing.p95:.1f} |"
-    yield ""
+    if timings := beside.timings.get(sequence.id):
+        yield from timing_table(sequence, timings, beside.measured)
 
 
 def _path(sequence: Sequence, path: Path, beside: Beside) -> Iterator[str]:
