@@ -9,7 +9,7 @@ import asyncio
 import os
 import platform as machine
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,10 +26,10 @@ from chassis.tracing import service_name
 from sales.carts.expiry import clean_up
 from sales.settings import CartSettings
 from sequences.design import Sequence as Design
+from sequences.measured import Measured, Spread, Timings
 from sequences.measuring import Trace, measure, traces
 from sequences.observing import Recorded
 from sequences.reading import read
-from sequences.timing import Measured, Spread, Timings
 from tests.harness import postgres, rabbitmq
 from tests.harness.fixtures import databases_on
 from tests.harness.platform import SERVICES, Platform, running, until
@@ -45,13 +45,16 @@ _REST: Final = 0.4
 """The share of the time that is left to what is not begun by people."""
 _SPANS: Final = """
     SELECT trace_id, span_id, parent_id, name, participant, action, heard_in, emits, error, started_at, ended_at
-    FROM recorded_spans WHERE started_at >= $1
+    FROM recorded_spans
 """
+_LEFT_BEHIND: Final = "UPDATE shipments SET status = 'STOPPED', stop_reason = 'Closed.' WHERE status = 'READY'"
 _OLD_CARTS: Final = """
     INSERT INTO carts (id, customer_id, touched_at)
     SELECT gen_random_uuid(), 'gone-' || gen_random_uuid(), now() - interval '1 year' FROM generate_series(1, 100)
 """
 _STILL: Final = "SELECT count(*) FROM recorded_spans"
+
+Window = tuple[datetime, datetime]
 
 
 def main(rounds: int, shops: int, seconds: float, output: Path) -> None:
@@ -65,9 +68,10 @@ def main(rounds: int, shops: int, seconds: float, output: Path) -> None:
     seen = traces(recorded)
     found = {design.id: timings for design in designs if (timings := measure(design, seen))}
     _report(designs, found, seen)
-    measured = f"{shops} shops at once, {versions}, all on this machine; by `python -m bench.sequences`."
+    where = f"{datetime.now(UTC):%Y-%m-%d}, {shops} shops at once, {versions}, all on this machine"
+    measured = Measured(measured=f"{where}; by `python -m bench.sequences`.", sequences=found)
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(Measured(measured=measured, sequences=found).model_dump_json(indent=2, exclude_none=True) + "\n")
+    output.write_text(measured.model_dump_json(indent=2, exclude_none=True) + "\n")
     print(f"{output} is written; `orderflow sequences draw` puts it into the documents.")
 
 
@@ -89,35 +93,42 @@ async def _record(
         opened = [Shop(platform, client, number) for number in range(shops)]
         for shop in opened:
             await shop.open()
-        await work(opened, Shop.day, _WARM_UP * shops, loop.time() + seconds)
-        for service in SERVICES:
-            await platform.query(service, "ANALYZE")
-        began, end = datetime.now(UTC), loop.time() + seconds
-        days = await work(opened, Shop.day, rounds, end - seconds * _REST)
-        await _clean_up_carts(platform, rounds, end - seconds * _REST / 2)
+        end = loop.time() + seconds
+        early_end = end - seconds * _REST
+        days = await _many_times(opened, Shop.day, rounds, early_end)
+        cleaning = await _clean_up_carts(platform, rounds, (early_end + end) / 2)
         await _start_autopilot(platform)
-        await work(opened, Shop.order_and_wait, _WARM_UP * shops, end)
-        orders = await work(opened, Shop.order_and_wait, rounds, end)
-        print(f"{days} days in {shops} shops, and {orders} orders that were delivered by themselves")
+        orders = await _many_times(opened, Shop.order_and_wait, rounds, end)
         await _come_to_rest(platform)
-        return await _recorded(platform, began), await _versions(platform, rabbitmq_url)
+        return await _begun_in([days, cleaning, orders], platform), await _versions(platform, rabbitmq_url)
 
 
-async def _clean_up_carts(platform: Platform, rounds: int, until_when: float) -> None:
+async def _many_times(shops: list[Shop], do: Callable[[Shop], Awaitable[None]], rounds: int, end: float) -> Window:
+    """When what counts was begun: services that have just started are slower."""
+    await work(shops, do, _WARM_UP * len(shops), end)
+    began = datetime.now(UTC)
+    await work(shops, do, rounds, end)
+    return began, datetime.now(UTC)
+
+
+async def _clean_up_carts(platform: Platform, rounds: int, end: float) -> Window:
     """As the clock does at midnight: from here, with the recorder that Sales has."""
-    loop = asyncio.get_running_loop()
+    began, loop = datetime.now(UTC), asyncio.get_running_loop()
     service_name.set("sales")
     configure_recording(1)
     database = Database(platform.databases["sales"], application_name="bench")
     async with recording(database, "sales"):
         for _ in range(rounds):
-            if loop.time() < until_when:
+            if loop.time() < end:
                 await platform.query("sales", _OLD_CARTS)
                 await clean_up(database, CartSettings())
     await database.close()
+    return began, datetime.now(UTC)
 
 
 async def _start_autopilot(platform: Platform) -> None:
+    """What people have left stays: it would have waited for long."""
+    await platform.query("delivery", _LEFT_BEHIND)
     [delivery] = platform.replicas["delivery"]
     delivery.stop()
     delivery.start(DELIVERY_AUTOPILOT="true")
@@ -135,12 +146,15 @@ async def _come_to_rest(platform: Platform) -> None:
     await until(is_still, 60, every=1.5)
 
 
-async def _recorded(platform: Platform, since: datetime) -> list[Recorded]:
+async def _begun_in(windows: Sequence[Window], platform: Platform) -> list[Recorded]:
     found = []
     for service in SERVICES:
-        rows: list[dict[str, Any]] = [dict(row) for row in await platform.query(service, _SPANS, since)]
+        rows: list[dict[str, Any]] = [dict(row) for row in await platform.query(service, _SPANS)]
         found += [Recorded(service=service, **{**row, "emits": tuple(row["emits"])}) for row in rows]
-    return found
+    begun: dict[str, datetime] = {}
+    for span in found:
+        begun[span.trace_id] = min(span.started_at, begun.get(span.trace_id, span.started_at))
+    return [span for span in found if any(first <= begun[span.trace_id] < last for first, last in windows)]
 
 
 async def _versions(platform: Platform, rabbitmq_url: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -130,20 +130,16 @@ class Shop:
             return json.loads(text) if text else None
 
 
-async def work(shops: list[Shop], do: Callable[[Shop], Awaitable[None]], rounds: int, until_when: float) -> int:
-    """All shops at once, so many rounds together, unless the time is over before; how many they were."""
-    loop, done = asyncio.get_running_loop(), 0
+async def work(shops: list[Shop], do: Callable[[Shop], Awaitable[None]], rounds: int, end: float) -> None:
+    """All shops at once, so many rounds together; at the end of the time nothing new is begun."""
+    loop, numbers = asyncio.get_running_loop(), iter(range(rounds))
 
-    async def work_in(shop: Shop, numbers: Iterator[int]) -> None:
-        nonlocal done
+    async def work_in(shop: Shop) -> None:
         for _ in numbers:
-            if loop.time() > until_when:
+            if loop.time() > end:
                 return
             await do(shop)
-            done += 1
 
-    numbers = iter(range(rounds))
     async with asyncio.TaskGroup() as group:
         for shop in shops:
-            group.create_task(work_in(shop, numbers))
-    return done
+            group.create_task(work_in(shop))

@@ -18,12 +18,12 @@ from sequences.comparing import compare as find_differences
 from sequences.comparing import expected
 from sequences.deriving import derive as draft
 from sequences.drawing import Beside, Exchange, documents
+from sequences.measured import Measured
 from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
 from sequences.reading import Designs, read
 from sequences.seeing import as_call, runs
-from sequences.timing import Measured
 from sequences.walking import explain, is_designed
 
 from . import known, records

@@ -3,8 +3,8 @@
 import json
 
 from sequences.drawing import Beside, Exchange, collection, documents
+from sequences.measured import Spread, StepTiming, Timings
 from sequences.reading import read_text
-from sequences.timing import Spread, StepTiming, Timings
 
 from .factories import design, document
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from .design import Mode, ParticipantKind, Path, Sequence
+from .measured import Timings, timing_table
 from .mermaid import error_flow, sequence_diagram, state_diagram
-from .timing import Timings, timing_table
 
 NOTE: Final = "<!-- Drawn by `orderflow sequences draw` from the designs. Changes here are lost. -->"
 _KINDS: Final = {
@@ -142,7 +142,7 @@ def _critical_path(sequence: Sequence) -> Iterator[str]:
 
 def _timing(sequence: Sequence, beside: Beside) -> Iterator[str]:
     if timings := beside.timings.get(sequence.id):
-        yield from timing_table(sequence, timings, beside.measured)
+        yield from ("## Timing", "", *timing_table(sequence, timings, beside.measured), "")
 
 
 def _path(sequence: Sequence, path: Path, beside: Beside) -> Iterator[str]:

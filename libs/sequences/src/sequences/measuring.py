@@ -12,9 +12,9 @@ from chassis.tracing import REQUEST
 
 from .comparing import Call, compare, expected
 from .design import Sequence
+from .measured import Spread, StepTiming, Timings
 from .observing import Happened, Recorded, as_steps, observe
 from .seeing import runs
-from .timing import Spread, StepTiming, Timings
 
 _NONE = timedelta(0)
 

@@ -1,6 +1,6 @@
 """How long the steps of a sequence took when they were last measured, and what the documents show of it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from .design import Form, Mode, Sequence, Step
@@ -8,7 +8,7 @@ from .design import Form, Mode, Sequence, Step
 ANSWER_WITHIN: Final = 200.0
 """Milliseconds, at p95: what is asked of an API."""
 END_WITHIN: Final = 500.0
-"""Milliseconds: what is asked of a whole sequence, with all that nobody waits for."""
+"""Likewise: what is asked of a whole sequence, with all that nobody waits for."""
 
 
 class Spread(Form):
@@ -51,21 +51,20 @@ class Measured(Form):
 
 
 def timing_table(sequence: Sequence, timings: Timings, measured: str) -> Iterator[str]:
-    yield from ("## Timing", "", f"Milliseconds, of {timings.runs} runs; {measured}", "")
+    yield from (f"Milliseconds, of {timings.runs} runs; {measured}", "")
     yield from ("| | p50 | p95 | longest | asked for | |", "|---|---:|---:|---:|---|---|")
     if _is_answered(sequence):
         met = timings.first_call.p95 < ANSWER_WITHIN
         yield f"| until the answer | {_figures(timings.first_call)} | p95 < {ANSWER_WITHIN:.0f} | {_met(met)} |"
     met = timings.whole.p95 < END_WITHIN
-    yield f"| until the last step has ended | {_figures(timings.whole)} | < {END_WITHIN:.0f} | {_met(met)} |"
+    yield f"| until the last step has ended | {_figures(timings.whole)} | p95 < {END_WITHIN:.0f} | {_met(met)} |"
     yield from ("", *_steps(sequence, timings), "")
     among = "that somebody waits for" if _is_answered(sequence) else "there are"
     yield "Critical, and in bold: the fewest steps that take more than half of the time, among those"
     yield f"{among}; of a step that has others inside, its own part counts."
-    yield ""
 
 
-def critical(sequence: Sequence, timings: Timings) -> set[int]:
+def most_of_the_time(sequence: Sequence, timings: Timings) -> set[int]:
     """The numbers of the fewest steps that make up more than half of what is waited for."""
     measured = [step for step in sequence.steps if step.step in timings.steps]
     if _is_answered(sequence):
@@ -84,7 +83,7 @@ def _steps(sequence: Sequence, timings: Timings) -> Iterator[str]:
     waits = (" in the outbox before | in the queue before |", "---:|---:|") if has_waits else ("", "")
     yield f"| step | | p50 | p95 | longest |{waits[0]}"
     yield f"|---|---|---:|---:|---:|{waits[1]}"
-    bold = critical(sequence, timings)
+    bold = most_of_the_time(sequence, timings)
     for step in sequence.steps:
         if timing := timings.steps.get(step.step):
             before = f" {_wait(timing.outbox)} | {_wait(timing.queue)} |" if has_waits else ""
@@ -109,8 +108,4 @@ def _wait(wait: Spread | None) -> str:
 
 
 def _figures(spread: Spread) -> str:
-    return _row((spread.p50, spread.p95, spread.longest))
-
-
-def _row(values: Iterable[float]) -> str:
-    return " | ".join(f"{value:.1f}" for value in values)
+    return " | ".join(f"{value:.1f}" for value in (spread.p50, spread.p95, spread.longest))
