@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -23,7 +23,7 @@ from sequences.mermaid import observed_diagram
 from sequences.observing import Happened, Recorded, as_steps, observe
 from sequences.participants import ROLES
 from sequences.reading import Designs, read
-from sequences.seeing import as_call, runs
+from sequences.seeing import Run, as_call, begun
 from sequences.walking import explain, is_designed
 
 from . import known, records
@@ -94,16 +94,17 @@ def show(
 def compare(order: Order = None, trace: Trace = None, docs: Docs = DOCS, data: Data = DEFAULT_FOLDER) -> None:
     """Compare what happened in a running system with the designs; ends with 1 where they differ."""
     steps = as_steps(_recorded(order, trace, data))
-    found = [(sequence, run) for sequence in _designs(docs).all for run in runs(steps, expected(sequence).in_order[0])]
+    found = begun(steps, _designs(docs).all)
     if not found:
         raise Failure("No sequence that is designed was begun there.")
     differs = False
-    for sequence, run in found:
-        if is_designed(sequence, run):
+    for readings in found:
+        designed = [run.sequence for run in readings if is_designed(run.sequence, run.calls)]
+        for sequence in designed:
             typer.echo(f"{sequence.id} {sequence.name}: as designed.")
-        else:
+        if not designed:
             differs = True
-            typer.echo(explain(sequence, None, find_differences(expected(sequence), run), run))
+            typer.echo(_nearest(readings))
     raise typer.Exit(_FAULTS if differs else 0)
 
 
@@ -119,6 +120,13 @@ def derive(
         raise Failure("The id of a design is such as SEQ-ORD-007.", USAGE)
     calls = [as_call(step) for step in as_steps(_recorded(order, trace, data))]
     typer.echo(json.dumps(draft(sequence_id, calls), indent=2))
+
+
+def _nearest(readings: Sequence[Run]) -> str:
+    """What the run differs in from that of the designs which begin so that it is most like."""
+    differences = [find_differences(expected(run.sequence), run.calls) for run in readings]
+    fewest, run = min(zip(differences, readings, strict=True), key=lambda each: len(each[0]))
+    return explain(run.sequence, None, fewest, run.calls)
 
 
 def _designs(docs: Path) -> Designs:

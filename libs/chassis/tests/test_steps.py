@@ -12,9 +12,9 @@ from chassis import tracing
 from chassis.coalescer import Coalescer
 from chassis.edge import install
 from chassis.errors import Conflict
-from chassis.steps import Recording, Step, note_event, record, step
+from chassis.steps import Recording, Step, note_event, note_refusal, record, step, traceparent_around
 from chassis.telemetry import Telemetry
-from chassis.tracing import continue_trace, outgoing, span, traceparent, traceparents
+from chassis.tracing import continue_trace, new_traceparent, outgoing, span, traceparent, traceparents, working_for
 
 
 class OutOfStock(Conflict):
@@ -145,6 +145,54 @@ async def test_a_step_in_a_batch_belongs_to_each_callers_trace() -> None:
         assert writing.emits == ("Written",)
         assert reservation.emits == (() if number == 0 else ("InventoryReserved",))
         assert (reservation.error, placing.error) == (("OUT_OF_STOCK",) * 2 if number == 0 else (None, None))
+
+
+async def test_a_refusal_that_is_an_answer_is_noted_on_its_step() -> None:
+    @step("InventoryService", "reserveInventory")
+    async def reserve_all(items: Sequence[int]) -> list[str]:
+        with span("inner"):
+            note_refusal("OUT_OF_STOCK", traceparents()[0])
+        return ["refused", *("held" for _ in items[1:])]
+
+    reserving = Coalescer(reserve_all)
+
+    with record() as recording:
+        await asyncio.gather(reserving(1), reserving(2))
+
+    assert sorted(str(each.error) for each in recording.steps) == ["None", "OUT_OF_STOCK"]
+
+
+async def test_what_is_done_later_of_a_step_belongs_to_whoever_asked_for_it() -> None:
+    kept: list[str | None] = []
+
+    @step("PaymentService", "capturePayment")
+    async def capture() -> None:
+        with span("inner"):
+            kept.append(traceparent_around("PaymentService"))
+
+    @step("OrderService", "placeOrder")
+    async def place() -> None:
+        kept.append(traceparent_around("PaymentService"))
+        await capture()
+
+    with record() as recording:
+        with working_for([new_traceparent()]):
+            await place()
+            await capture()
+        await place()
+        with working_for([new_traceparent(), new_traceparent()]):
+            assert traceparent_around("PaymentService") is None
+
+    placing = [each for each in recording.steps if each.action == "placeOrder"]
+    within = [f"00-{each.trace_id}-{each.span_id}-00" for each in placing]
+    root = f"00-{placing[0].trace_id}-{placing[0].trace_id[:16]}-00"
+    assert kept == [within[0]] * 2 + [root] + [within[1]] * 2
+
+
+async def test_unrecorded_it_belongs_to_the_request() -> None:
+    with working_for([new_traceparent()]):
+        assert traceparent_around("PaymentService") == traceparent.get()
+    assert traceparent_around("PaymentService") is None
 
 
 async def test_a_batch_of_one_notes_its_refusal_too() -> None:

@@ -113,6 +113,22 @@ def in_a_loop() -> list[dict[str, object]]:
     ]
 
 
+def test_of_calls_that_are_alike_the_one_that_may_be_absent_is() -> None:
+    note = {"actor": "Orders", "action": "note", "target": "Books"}
+    steps = [
+        {"step": 1, "actor": "Customer", "action": "placeOrder", "target": "Orders"},
+        {"step": 2, **note, "is_optional": True},
+        {"step": 3, **note},
+        {"step": 4, "actor": "Orders", "action": "make", "target": "Orders", "event": "OrderMade"},
+    ]
+    noted = call("Orders > Books: note")
+
+    assert differences(PLACE, noted, MAKE, steps=steps) == []
+    assert differences(PLACE, noted, noted, MAKE, steps=steps) == []
+    assert differences(PLACE, MAKE, steps=steps) == [(Kind.MISSING, "Orders → Books: note")]
+    assert differences(PLACE, noted, noted, noted, MAKE, steps=steps) == [(Kind.EXTRA, "Orders → Books: note")]
+
+
 FIND, REMOVE = call("Orders > Stock: find"), call("Orders > Stock: remove")
 
 

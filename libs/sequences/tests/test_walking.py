@@ -80,6 +80,18 @@ def test_a_run_beside_the_claimed_one_that_nobody_designed_is_named(folder: Path
         hold_to(read(folder), "SEQ-ORD-001", None, recording)
 
 
+def test_a_run_beside_the_claimed_one_may_be_one_of_another_design_that_begins_so(folder: Path) -> None:
+    short = [document()["steps"][0], {**document()["steps"][2], "step": 2}, {**document()["steps"][4], "step": 3}]
+    other = document(id="SEQ-CORE-001", steps=short, exceptions=[])
+    (folder / "SEQ-CORE-001.json").write_text(json.dumps(other))
+    with record() as recording:
+        place()
+        place(held=False)
+
+    hold_to(read(folder), "SEQ-ORD-001", None, recording)
+    hold_to(read(folder), "SEQ-CORE-001", None, recording)
+
+
 @pytest.mark.parametrize(
     ("sequence", "path", "message"),
     [

@@ -111,6 +111,29 @@ def note_event(domain_name: str, traceparent: str | None = None) -> None:
         _step_around(span).events.append(domain_name)
 
 
+def note_refusal(code: str, traceparent: str | None = None) -> None:
+    """The current step answers with a refusal instead of raising it; whose it is in a batch, `traceparent` says."""
+    if not tracing.active:
+        return
+    for span in tracing.current_spans(traceparent):
+        _step_around(span).error = code
+
+
+def traceparent_around(participant: str) -> str | None:
+    """Of whatever has this participant do the current work: what is done of it later is drawn beside it.
+
+    Work that is done for several at once is nobody's alone.
+    """
+    current = tracing.traceparents()
+    if len(current) != 1:
+        return None
+    [around] = current
+    for span in tracing.open_around(around):
+        if span.attributes.get(PARTICIPANT) == participant:
+            around = tracing.opened_in(span)
+    return around
+
+
 def _step_around(span: Span) -> Span:
     outer = None if PARTICIPANT in span.attributes else tracing.enclosing(span)
     return _step_around(outer) if outer else span

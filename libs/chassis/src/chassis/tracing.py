@@ -166,6 +166,20 @@ def enclosing(span: Span) -> Span | None:
     return _open.get(span.parent_id) if span.parent_id else None
 
 
+def open_around(parent: str) -> Iterator[Span]:
+    """The open spans of this process that lead to the given traceparent, the innermost first."""
+    span = _open.get(parent[36:52])
+    while span is not None:
+        yield span
+        span = enclosing(span)
+
+
+def opened_in(span: Span) -> str:
+    """The traceparent around the span."""
+    flags = "01" if span.sent and span.sent.is_recording() else "00"
+    return f"00-{span.trace_id}-{span.parent_id or span.trace_id[:16]}-{flags}"
+
+
 def error_code(error: BaseException) -> str:
     return error.code if isinstance(error, Refused) else type(error).__name__
 

@@ -1,5 +1,6 @@
 """Compares what was seen with what was designed: which arrows are missing, which extra, which out of order."""
 
+from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence as Several
 from dataclasses import dataclass, replace
@@ -164,8 +165,16 @@ def _in_order(wanted: Several[Call], seen: Several[Call]) -> Iterator[Difference
 
 
 def _less_what_may_be_absent(wanted: Several[Call], seen: Several[Call]) -> list[Call]:
-    present = {call.who_does_what for call in seen}
-    return [call for call in wanted if not call.is_optional or call.who_does_what in present]
+    """Of calls that are alike, those that have to be there come first."""
+    to_spare = Counter(call.who_does_what for call in seen)
+    to_spare.subtract(call.who_does_what for call in wanted if not call.is_optional)
+    left = []
+    for call in wanted:
+        if call.is_optional:
+            to_spare[call.who_does_what] -= 1
+        if not call.is_optional or to_spare[call.who_does_what] >= 0:
+            left.append(call)
+    return left
 
 
 def _inside(wanted: Call, seen: Call) -> Iterator[Difference]:

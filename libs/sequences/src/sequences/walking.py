@@ -12,7 +12,7 @@ from chassis.steps import Recording, record
 from .comparing import Call, Difference, compare, expected
 from .design import Path, Sequence
 from .reading import Designs, read
-from .seeing import runs
+from .seeing import begun
 
 FOLDER: Final = File("docs/sequences")
 _WALKED: Final = "walked"
@@ -70,16 +70,22 @@ def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: 
     path = sequence.path(path_id) if path_id else None
     if path_id and path is None:
         raise NotWalked(f"{sequence_id} has no path {path_id}.")
-    seen = runs(recording.steps, expected(sequence).in_order[0])
+    found = [
+        (run.calls, others)
+        for others in begun(recording.steps, designs.all)
+        for run in others
+        if run.sequence is sequence
+    ]
+    seen = [calls for calls, _ in found]
     if not seen:
         raise NotWalked(f"{sequence_id} was not begun: nothing did {expected(sequence).in_order[0]}.")
     differences = {index: compare(expected(sequence, path), run) for index, run in enumerate(seen)}
     if all(differences.values()):
         nearest = min(differences, key=lambda index: len(differences[index]))
         raise NotWalked(explain(sequence, path, differences[nearest], seen[nearest]))
-    for index, run in enumerate(seen):
-        if differences[index] and not is_designed(sequence, run):
-            raise NotWalked(explain(sequence, None, compare(expected(sequence), run), run))
+    for calls, others in found:
+        if not any(is_designed(run.sequence, run.calls) for run in others):
+            raise NotWalked(explain(sequence, None, compare(expected(sequence), calls), calls))
 
 
 def is_designed(sequence: Sequence, run: Several[Call]) -> bool:
