@@ -66,7 +66,7 @@ def main(rounds: int, shops: int, seconds: float, output: Path) -> None:
         url = stack.enter_context(stack.enter_context(rabbitmq.provided()).vhost())
         recorded, versions = uvloop.run(_record(server, url, folder, rounds=rounds, shops=shops, seconds=seconds))
     seen = traces(recorded)
-    found = {design.id: timings for design in designs if (timings := measure(design, seen))}
+    found = {design.id: timings for design in designs if (timings := measure(design, designs, seen))}
     _report(designs, found, seen)
     where = f"{datetime.now(UTC):%Y-%m-%d}, {shops} shops at once, {versions}, all on this machine"
     measured = Measured(measured=f"{where}; by `python -m bench.sequences`.", sequences=found)

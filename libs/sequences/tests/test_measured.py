@@ -46,7 +46,7 @@ def run(number: int, hold: float = 10) -> Iterator[Recorded]:
 
 
 def measured(*runs: Iterator[Recorded]) -> Timings | None:
-    return measure(design(), traces([span for each in runs for span in each]))
+    return measure(design(), [design()], traces([span for each in runs for span in each]))
 
 
 def test_the_caller_waits_for_the_request_and_the_whole_ends_with_its_last_step() -> None:

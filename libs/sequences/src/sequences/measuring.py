@@ -10,7 +10,7 @@ from statistics import median, quantiles
 from chassis.steps import Step as Seen
 from chassis.tracing import REQUEST
 
-from .comparing import Call, compare, expected
+from .comparing import WhoDoesWhat, compare, expected
 from .design import Sequence
 from .measured import Spread, StepTiming, Timings
 from .observing import Happened, Recorded, as_steps, observe
@@ -22,7 +22,8 @@ _NONE = timedelta(0)
 @dataclass(frozen=True)
 class Trace:
     steps: Several[Seen]
-    happened: Several[Happened]
+    happened: Mapping[str, Happened]
+    """The same ones, by their ids, with their times."""
 
 
 def traces(spans: Iterable[Recorded]) -> list[Trace]:
@@ -32,9 +33,9 @@ def traces(spans: Iterable[Recorded]) -> list[Trace]:
     return [Trace(as_steps(each), _with_requests(each)) for each in by_id.values()]
 
 
-def measure(sequence: Sequence, recorded: Iterable[Trace]) -> Timings | None:
-    """None, where no run went as planned."""
-    found = list(_as_planned(sequence, recorded))
+def measure(sequence: Sequence, designs: Several[Sequence], recorded: Iterable[Trace]) -> Timings | None:
+    """None, where no run went as planned. `designs` are all there are."""
+    found = list(_as_planned(sequence, designs, recorded))
     if not found:
         return None
     places, timed = _places(sequence), defaultdict[int, list[_Timed]](list)
@@ -55,63 +56,45 @@ class _Timed:
     own: timedelta
 
 
-def _with_requests(spans: Several[Recorded]) -> list[Happened]:
+def _with_requests(spans: Several[Recorded]) -> dict[str, Happened]:
     """What a request was made for takes as long as the request: until the transaction is committed and answered."""
     requests = {span.span_id: span for span in spans if span.name == REQUEST}
     parents = {span.span_id: span.parent_id or "" for span in spans if span.participant}
     steps_of = Counter(parents.values())
-    happened = []
+    happened = {}
     for one in observe(spans):
         request = requests.get(parents[one.id])
-        if request and steps_of[request.span_id] == 1:
-            happened.append(replace(one, at=request.started_at, took=request.ended_at - request.started_at))
-        else:
-            happened.append(one)
+        happened[one.id] = _as_long_as(one, request) if request and steps_of[request.span_id] == 1 else one
     return happened
 
 
-def _as_planned(sequence: Sequence, recorded: Iterable[Trace]) -> Iterator[list[Happened]]:
+def _as_long_as(one: Happened, request: Recorded) -> Happened:
+    return replace(one, at=request.started_at, took=request.ended_at - request.started_at)
+
+
+def _as_planned(sequence: Sequence, designs: Several[Sequence], recorded: Iterable[Trace]) -> Iterator[list[Happened]]:
     """Each begins with its first call."""
-    wanted = expected(sequence)
-    first = wanted.in_order[0]
     for trace in recorded:
-        beginnings = [one for one in trace.happened if _is(one, first) and not _is_inside_its_like(one, trace, first)]
-        if beginnings:
-            for beginning, run in zip(beginnings, runs(trace.steps, first), strict=True):
-                if not compare(wanted, run):
-                    inside = {one.id: one for one in trace.happened}
-                    yield [beginning, *(one for one in trace.happened if beginning in _around(one, inside))]
+        for run in runs(trace.steps, sequence, designs):
+            if not compare(expected(sequence), run.calls):
+                seen = zip(run.steps, run.calls, strict=True)
+                # Whose the first call was, only the design knows.
+                yield [replace(trace.happened[step.span_id], call=call) for step, call in seen]
 
 
-def _is_inside_its_like(one: Happened, trace: Trace, first: Call) -> bool:
-    return any(_is(outer, first) for outer in _around(one, {each.id: each for each in trace.happened}))
-
-
-def _around(one: Happened, by_id: Mapping[str, Happened]) -> list[Happened]:
-    outer = by_id.get(one.inside or "")
-    return [outer, *_around(outer, by_id)] if outer else []
-
-
-def _is(one: Happened, first: Call) -> bool:
-    return (one.call.target, one.call.action) == (first.target, first.action)
-
-
-def _places(sequence: Sequence) -> dict[tuple[str, str, str], list[int]]:
+def _places(sequence: Sequence) -> dict[WhoDoesWhat, list[int]]:
     """The numbers of the steps that have this arrow."""
-    places = defaultdict[tuple[str, str, str], list[int]](list)
+    places = defaultdict[WhoDoesWhat, list[int]](list)
     for step in sequence.steps:
         if not step.is_answer:
             places[step.actor, step.target, step.action].append(step.step)
     return places
 
 
-def _numbered(
-    run: Several[Happened], places: Mapping[tuple[str, str, str], Several[int]]
-) -> Iterator[tuple[int, Happened]]:
+def _numbered(run: Several[Happened], places: Mapping[WhoDoesWhat, Several[int]]) -> Iterator[tuple[int, Happened]]:
     """What happens more often than it is designed is a loop's: it counts for the last of them."""
-    yield 1, run[0]
-    seen = defaultdict[tuple[str, str, str], int](int)
-    for one in run[1:]:
+    seen = defaultdict[WhoDoesWhat, int](int)
+    for one in run:
         arrow = one.call.who_does_what
         if numbers := places.get(arrow):
             yield numbers[min(seen[arrow], len(numbers) - 1)], one
