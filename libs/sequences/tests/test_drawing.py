@@ -66,7 +66,7 @@ def test_times_are_those_that_were_measured() -> None:
     lines = drawn()
 
     assert "Milliseconds, of 1 runs; as of a day, by a command." in lines
-    assert "| **2** | **Stock: hold** | 1.2 | 3.0 | 4.5 |" in lines
+    assert "| **2** | **Stock: hold** | 1.2 | 3.0 | 4.5 | 1.2 |" in lines
 
 
 def test_rules_and_deviations_lead_to_where_they_stand() -> None:

@@ -61,7 +61,7 @@ def timing_table(sequence: Sequence, timings: Timings, measured: str) -> Iterato
     yield from ("", *_steps(sequence, timings), "")
     among = "that somebody waits for" if _is_answered(sequence) else "there are"
     yield "Critical, and in bold: the fewest steps that take more than half of the time, among those"
-    yield f"{among}; of a step that has others inside, its own part counts."
+    yield f"{among}; of a step that has others inside, its own part counts, and so does what an event waited before."
 
 
 def most_of_the_time(sequence: Sequence, timings: Timings) -> set[int]:
@@ -81,13 +81,13 @@ def most_of_the_time(sequence: Sequence, timings: Timings) -> set[int]:
 def _steps(sequence: Sequence, timings: Timings) -> Iterator[str]:
     has_waits = any(timing.outbox for timing in timings.steps.values())
     waits = (" in the outbox before | in the queue before |", "---:|---:|") if has_waits else ("", "")
-    yield f"| step | | p50 | p95 | longest |{waits[0]}"
-    yield f"|---|---|---:|---:|---:|{waits[1]}"
+    yield f"| step | | p50 | p95 | longest | own, p50 |{waits[0]}"
+    yield f"|---|---|---:|---:|---:|---:|{waits[1]}"
     bold = most_of_the_time(sequence, timings)
     for step in sequence.steps:
         if timing := timings.steps.get(step.step):
             before = f" {_wait(timing.outbox)} | {_wait(timing.queue)} |" if has_waits else ""
-            yield f"| {_name(step, is_bold=step.step in bold)} | {_figures(timing.took)} |{before}"
+            yield f"| {_name(step, is_bold=step.step in bold)} | {_figures(timing.took)} | {timing.own:.1f} |{before}"
 
 
 def _name(step: Step, *, is_bold: bool) -> str:
