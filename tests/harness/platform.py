@@ -17,7 +17,7 @@ import asyncpg
 from chassis.keys import PEOPLE, Role, Signer, new_keypair
 
 from .ports import free_ports
-from .program import Program
+from .program import Process, Program
 
 SERVICES = ("product", "delivery", "notification", "sales")
 ORDERFLOW = Path(sys.executable).parent / "orderflow"
@@ -43,21 +43,34 @@ _ON_SALE = """
 """
 
 
+Start = Callable[[Sequence[str], Mapping[str, str], Path], Process]
+"""Runs `orderflow` with these arguments, in this environment, and with this file for what it says."""
+
+
 class Replica:
     """One process of one service."""
 
-    def __init__(self, service: str, number: int, port: int, environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self,
+        service: str,
+        number: int,
+        port: int,
+        environment: Mapping[str, str],
+        folder: Path,
+        program: Start = Program,
+    ) -> None:
         self.service = service
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
         self._environment = environment
         self._log = folder / f"{service}-{number}.log"
-        self._process: Program | None = None
+        self._program = program
+        self._process: Process | None = None
 
     def start(self, **environment: str) -> None:
         assert self._process is None
         arguments = ["serve", self.service, "--port", str(self._port)]
-        self._process = Program(arguments, {**os.environ, **self._environment, **environment}, self._log)
+        self._process = self._program(arguments, {**os.environ, **self._environment, **environment}, self._log)
 
     def kill(self) -> None:
         """As a power cut does it."""
@@ -179,6 +192,7 @@ async def running(
     replicas: int = 1,
     autopilot: bool = True,
     settings: Mapping[str, str] | None = None,
+    program: Start = Program,
 ) -> AsyncIterator[Platform]:
     mail_folder = folder / "mail"
     databases = {service: await fresh_database(service) for service in SERVICES}
@@ -209,7 +223,7 @@ async def running(
             "DELIVERY_DELIVER_AFTER": "PT0.2S",
             **(settings or {}),
         }
-        return Replica(service, number, ports[service], environment, folder)
+        return Replica(service, number, ports[service], environment, folder, program)
 
     platform = Platform(databases, Signer(people), mail_folder, replica)
     try:

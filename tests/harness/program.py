@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
+from typing import Protocol
 
 from orderflow import fleet
 
@@ -17,9 +18,16 @@ _READY = multiprocessing.get_context("forkserver")
 _READY.set_forkserver_preload(["orderflow.serve", *(f"{service}.app" for service in fleet.NAMES), __name__])
 
 
-class Program:
+class Process(Protocol):
     """As subprocess.Popen, as far as that is needed here."""
 
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Program:
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
         self._process = _READY.Process(target=_run, args=(arguments, dict(environment), output), daemon=True)
         self._process.start()

@@ -70,7 +70,7 @@ class _Edge:
         app = _refusal(exchange) or self._app
         try:
             if tracing.active:
-                with tracing.span("http.server", method=exchange.method, path=exchange.path):
+                with tracing.span(tracing.REQUEST, method=exchange.method, path=exchange.path):
                     await app(exchange.scope, exchange.receive, exchange.send)
             else:
                 await app(exchange.scope, exchange.receive, exchange.send)

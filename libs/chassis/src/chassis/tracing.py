@@ -23,6 +23,8 @@ from .errors import Refused
 HEADER: Final = "traceparent"
 BATCH_HEADER: Final = "x-batch-traceparents"
 MOST_IN_BATCH: Final = 128
+REQUEST: Final = "http.server"
+"""How the span of a request is called, from its first byte to the end of its answer."""
 
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
 service_name: ContextVar[str] = ContextVar("service_name", default="orderflow")
