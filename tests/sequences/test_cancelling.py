@@ -39,7 +39,7 @@ async def test_a_cancelled_order_gives_stock_and_money_back(cast: Cast) -> None:
     await cast.is_told("Cancelled: your order")
 
 
-@pytest.mark.sequence("SEQ-ORD-005")
+@pytest.mark.sequence("SEQ-ORD-005", exception="NOT_PAID")
 async def test_an_order_on_the_sellers_terms_has_no_money_to_give_back(cast: Cast) -> None:
     placed = await cast.customer.post("sales", "/orders", {"items": [{"product_id": LAMP, "quantity": 2}]})
     await parcel_is(cast, placed["order_id"], "READY")

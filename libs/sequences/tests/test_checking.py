@@ -47,6 +47,11 @@ def test_a_good_design_has_no_findings() -> None:
         ({"steps": with_step(4, target="Stock")}, "steps.3: An answer goes from Orders to Customer."),
         ({"steps": []}, "steps: Nothing happens."),
         ({"exceptions": with_path(step=9)}, "exceptions.0.step: There is no step 9."),
+        (
+            {"exceptions": with_path(goes_on=True, without=[2])},
+            "exceptions.0.without: There is no step 2 behind step 2.",
+        ),
+        ({"exceptions": with_path(without=[3])}, "exceptions.0.without: It does not go on anyway."),
         ({"exceptions": with_path(code="NO_SUCH_CODE")}, "exceptions.0.code: There is no error code NO_SUCH_CODE."),
         ({"exceptions": with_path(handling="Refuse")}, "exceptions.0.handling: It does not name INSUFFICIENT_STOCK."),
         ({"exceptions": with_path() * 2}, "exceptions.1.id: INSUFFICIENT_STOCK is there twice."),

@@ -206,6 +206,14 @@ def test_what_goes_on_without_a_step_does_not_come_to_it() -> None:
     assert differences(PLACE, HOLD, MAKE, MAIL, path="NONE", **changes) == [(Kind.EXTRA, "Orders → Stock: hold")]
 
 
+def test_a_path_may_go_on_without_later_steps_too() -> None:
+    path = {"id": "NONE", "condition": "Nothing", "step": 2, "handling": "Go on", "goes_on": True}
+    changes: dict[str, Any] = {"exceptions": [{**path, "step_is_absent": True, "without": [3]}]}
+
+    assert differences(PLACE, MAIL, path="NONE", **changes) == []
+    assert differences(PLACE, MAKE, MAIL, path="NONE", **changes) == [(Kind.EXTRA, "Orders → Orders: make")]
+
+
 def test_a_mail_that_fails_first_and_is_sent_then_is_seen_twice() -> None:
     path = {"id": "AWAY", "condition": "No mail server", "step": 5, "handling": "Try again", "error": "MailServerAway"}
     again = {"actor": "Orders", "action": "sendMail", "target": "Mail"}

@@ -100,6 +100,12 @@ def test_a_path_that_goes_on_is_drawn_to_its_end() -> None:
     assert lines[-2:] == ["    Orders-->>Customer: answer (result)", "    Orders-)Mail: sendMail"]
 
 
+def test_what_a_path_goes_on_without_is_not_drawn() -> None:
+    lines = flow({"code": None, "error": "Away", "goes_on": True, "without": [5]})
+
+    assert lines[-1] == "    Orders-->>Customer: answer (result)"
+
+
 def test_whoever_waits_no_more_is_not_refused() -> None:
     hold = {"step": 1, "actor": "Orders", "action": "hold", "target": "Stock", "returns": "held"}
     make = {"step": 2, "actor": "Orders", "action": "sendMail", "target": "Mail"}

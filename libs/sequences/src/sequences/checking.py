@@ -144,6 +144,11 @@ def _paths(sequence: Sequence, language: Language) -> Iterator[tuple[str, str]]:
             yield f"{place}.code", f"There is no error code {path.code}."
         if path.code is not None and path.code not in path.handling:
             yield f"{place}.handling", f"It does not name {path.code}."
+        if path.without and not path.goes_on:
+            yield f"{place}.without", "It does not go on anyway."
+        for number in path.without:
+            if not path.step < number <= len(sequence.steps):
+                yield f"{place}.without", f"There is no step {number} behind step {path.step}."
         for number, arrow in enumerate(path.then):
             yield from _arrow(f"{place}.then.{number}", arrow, sequence, language)
 

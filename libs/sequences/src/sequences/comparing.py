@@ -114,7 +114,7 @@ def compare(wanted: Expected, seen: Several[Call]) -> list[Difference]:
 def _is_cut_off(step: Step, path: Path) -> bool:
     if step.step == path.step:
         return path.step_is_absent
-    return step.step > path.step and not path.goes_on
+    return step.step > path.step and (not path.goes_on or step.step in path.without)
 
 
 def _who_does_what(arrow: Arrow) -> WhoDoesWhat:

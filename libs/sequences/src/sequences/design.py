@@ -96,6 +96,8 @@ class Path(Form):
     then: tuple[Arrow, ...] = ()
     goes_on: bool = False
     """The sequence goes on to its end."""
+    without: tuple[int, ...] = ()
+    """Steps that it then goes on without."""
 
     @property
     def step_ends_with(self) -> str | None:

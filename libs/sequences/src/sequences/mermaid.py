@@ -45,7 +45,7 @@ def error_flow(sequence: Sequence, path: Path) -> str:
     for arrow in path.then:
         drawing.follows(step, arrow)
     if path.goes_on:
-        drawing.steps(after)
+        drawing.steps([one for one in after if one.step not in path.without])
     elif path.code is not None:
         drawing.refuse(step, path.code)
     else:
