@@ -1,10 +1,16 @@
 """Orders on their way to the walks that are about their parcels."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 from .cast import CARRIER, Cast
 
+_SOON = timedelta(milliseconds=200)
+BY_ITSELF: dict[str, dict[str, Any]] = {
+    "delivery": {"autopilot": True, "dispatch_after": _SOON, "deliver_after": _SOON}
+}
+"""What services are told for a walk without warehouse and carrier."""
 SETS = {"product_id": "product_456", "quantity": 2}
 
 

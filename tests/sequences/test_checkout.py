@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from .cast import ADDRESS, Answer, Cast, Person
+from .parcels import BY_ITSELF, status
 
 LAMP = "product_789"
 
@@ -56,6 +57,19 @@ async def test_what_is_in_the_cart_is_ordered_and_the_cart_empty(cast: Cast) -> 
     assert await cart(cast) == []
     assert await available(cast) == 48
     await settled(cast, order["order_id"])
+
+
+@pytest.mark.parametrize("settings", [pytest.param(BY_ITSELF, id="autopilot")])
+@pytest.mark.sequence("SEQ-ORD-001", exception="BY_AUTOPILOT")
+async def test_without_people_a_paid_order_arrives_by_itself(cast: Cast) -> None:
+    await puts_in(cast, 2)
+
+    order = await checks_out(cast)
+
+    assert order.status == 201
+    for subject in ("We have received", "is confirmed", "On its way", "Delivered"):
+        await cast.is_told(subject)
+    assert await status(cast, order["order_id"]) == "DELIVERED"
 
 
 @pytest.mark.sequence("SEQ-ORD-001", exception="REGISTRATION_REQUIRED")

@@ -1,20 +1,18 @@
 """From the order to the door, without a cart, a card or people: the flow that everything else stands on."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from .cast import Cast
-from .parcels import parcel, status
+from .parcels import BY_ITSELF, parcel, status
 
 ITEMS = [{"product_id": "product_456", "quantity": 2}, {"product_id": "product_789", "quantity": 1}]
 
 
 @pytest.fixture
 def settings() -> dict[str, dict[str, Any]]:
-    soon = timedelta(milliseconds=200)
-    return {"delivery": {"autopilot": True, "dispatch_after": soon, "deliver_after": soon}}
+    return BY_ITSELF
 
 
 @pytest.mark.sequence("SEQ-CORE-001")
