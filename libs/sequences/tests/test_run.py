@@ -273,16 +273,34 @@ def test_a_mark_that_is_written_wrongly_does_not_claim_the_planned_run(shop: Sho
     result.stderr.fnmatch_lines(["ERROR: *test_it: the mark `sequence` takes an id and an exception: *"])
 
 
-def test_a_run_may_do_without_what_is_optional_and_without_nothing_else(shop: Shop) -> None:
+def test_a_run_may_do_without_what_is_optional_and_some_run_has_to_have_it(shop: Shop) -> None:
     design = document(exceptions=[])
     design["steps"][2]["is_optional"] = True
     shop.designs(design)
+    without = PLANNED.replace("place()", "place(left_out='make')").replace("test_planned", "test_without")
 
-    shop.walks(PLANNED.replace("place()", "place(left_out='make')"))
+    shop.walks(PLANNED, without)
+    result = shop.run()
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["    as planned * test_planned, test_without", "    with step 3, make * test_planned"])
+
+    shop.walks(without)
+    result = shop.run()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines([OWED, "SEQ-ORD-001 with step 3, make: in process, rabbitmq"])
+
+    shop.walks('@pytest.mark.skip(reason="No card reader")', PLANNED)
     assert shop.run().ret == 0
 
+
+def test_what_is_not_optional_is_missed_beside_what_is(shop: Shop) -> None:
+    design = document(exceptions=[])
+    design["steps"][2]["is_optional"] = True
+    shop.designs(design)
     shop.walks(PLANNED.replace("place()", "place(left_out='hold')"))
+
     result = shop.run()
+
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["*missing: step 2, Orders → Stock: hold"])
 

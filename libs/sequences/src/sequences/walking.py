@@ -9,7 +9,7 @@ import pytest
 
 from chassis.steps import Recording, record
 
-from .account import AS_PLANNED, IN_PROCESS, RABBITMQ, Account, Walk, missing, rules_table, table
+from .account import AS_PLANNED, IN_PROCESS, RABBITMQ, Account, Walk, missing, optional_ways, rules_table, table
 from .comparing import Call, Difference, compare, expected
 from .design import Path, Sequence
 from .reading import Designs, read
@@ -64,8 +64,13 @@ class Holding:
         with record() as recording:
             result = yield
         for sequence_id, path_id in claimed:
-            hold_to(self.designs, sequence_id, path_id, recording)
+            seen = hold_to(self.designs, sequence_id, path_id, recording)
+            item.user_properties += [(_WALKED, f"{sequence_id} {way}") for way in self._optional_in(sequence_id, seen)]
         return result
+
+    def _optional_in(self, sequence_id: str, seen: list[list[Call]]) -> list[str]:
+        sequence = self.designs.get(sequence_id)
+        return optional_ways(sequence, seen) if sequence else []
 
 
 class Accounting:
@@ -85,8 +90,8 @@ class Accounting:
             if name == _HOLDS and _passed(report):
                 self._account.note_rule(str(value), test)
             elif name == _WALKED:
-                sequence_id, _, path_id = str(value).partition(" ")
-                walk = Walk(sequence_id, path_id, broker)
+                sequence_id, _, way = str(value).partition(" ")
+                walk = Walk(sequence_id, way, broker)
                 if _passed(report):
                     self._account.note_walk(walk, test)
                 elif reason := _skipped_because(report):
@@ -164,8 +169,8 @@ def _skipped_because(report: pytest.TestReport) -> str | None:
     return None if reason == _NO_REASON else reason.partition("\n")[0]
 
 
-def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: Recording) -> None:
-    """Raises unless some run was this one, and every other run of the sequence one that is designed."""
+def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: Recording) -> list[list[Call]]:
+    """All runs of the sequence; raises unless some was this one, and every other one that is designed."""
     sequence = designs.get(sequence_id)
     if sequence is None:
         raise NotWalked(f"There is no design {sequence_id}.")
@@ -182,6 +187,7 @@ def hold_to(designs: Designs, sequence_id: str, path_id: str | None, recording: 
     for index, run in enumerate(seen):
         if differences[index] and not is_designed(sequence, run):
             raise NotWalked(explain(sequence, None, compare(expected(sequence), run), run))
+    return seen
 
 
 def is_designed(sequence: Sequence, run: Several[Call]) -> bool:
