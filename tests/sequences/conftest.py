@@ -10,6 +10,7 @@ from tests.harness.fixtures import FreshDatabase
 from tests.harness.in_process import broker_at, in_process
 
 from .cast import Cast
+from .settling import to_its_end
 
 
 @pytest.fixture(params=["in process", pytest.param("rabbitmq", marks=pytest.mark.rabbitmq)])
@@ -20,3 +21,8 @@ async def cast(request: pytest.FixtureRequest, fresh_database: FreshDatabase, tm
         aiohttp.ClientSession() as client,
     ):
         yield Cast(platform, client)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if isinstance(item, pytest.Function) and "cast" in item.fixturenames:
+        item.obj = to_its_end(item.obj)

@@ -235,6 +235,15 @@ def test_a_test_that_walks_something_else_fails_and_its_path_is_owed(shop: Shop,
     result.stdout.fnmatch_lines([OWED, "SEQ-ORD-001 as planned: in process"])
 
 
+def test_a_test_that_fails_by_itself_says_how_its_walk_differs(shop: Shop) -> None:
+    shop.walks(PLANNED.replace("place()", "place(left_out='make')\n    assert broker == 'none'"))
+
+    result = shop.run("-k", "planned and process")
+
+    result.assert_outcomes(failed=1, deselected=2)
+    result.stdout.fnmatch_lines(["E *assert *", "*missing: step 3, Orders → Orders: make"])
+
+
 def test_one_that_fails_in_a_process_that_shares_the_tests_is_owed_too(shop: Shop) -> None:
     shop.walks(PLANNED.replace("place()", "pass"), REFUSED)
 

@@ -29,6 +29,9 @@ _BROKERS_OWED: Final = {"": (IN_PROCESS, RABBITMQ), "not rabbitmq": (IN_PROCESS,
 _NARROWED_BY: Final = {"keyword", "deselect", "ignore", "ignore_glob", "lf", "stepwise", "collectonly", "setuponly"}
 _NO_REASON: Final = "unconditional skip"
 
+Claim = tuple[str, str | None]
+"""A sequence, and one of its exception paths."""
+
 
 class NotWalked(Exception):
     """A test did not walk what it claims to."""
@@ -62,11 +65,23 @@ class Holding:
         if not claimed:
             return (yield)
         with record() as recording:
-            result = yield
+            try:
+                result = yield
+            except Exception as error:
+                self._add_differences(error, claimed, recording)
+                raise
         for sequence_id, path_id in claimed:
             seen = hold_to(self.designs, sequence_id, path_id, recording)
             item.user_properties += [(_WALKED, f"{sequence_id} {way}") for way in self._optional_in(sequence_id, seen)]
         return result
+
+    def _add_differences(self, error: Exception, claimed: list[Claim], recording: Recording) -> None:
+        """What a test misses at the end of a walk mostly comes of an arrow that is not as designed."""
+        for sequence_id, path_id in claimed:
+            try:
+                hold_to(self.designs, sequence_id, path_id, recording)
+            except NotWalked as difference:
+                error.add_note(str(difference))
 
     def _optional_in(self, sequence_id: str, seen: list[list[Call]]) -> list[str]:
         sequence = self.designs.get(sequence_id)
@@ -145,7 +160,7 @@ def is_whole(config: pytest.Config) -> bool:
     )
 
 
-def claims(item: pytest.Item) -> list[tuple[str, str | None]]:
+def claims(item: pytest.Item) -> list[Claim]:
     try:
         return [_claim(*mark.args, **mark.kwargs) for mark in item.iter_markers("sequence")]
     except TypeError as error:
@@ -153,7 +168,7 @@ def claims(item: pytest.Item) -> list[tuple[str, str | None]]:
         raise pytest.UsageError(f"{item.nodeid}: the mark `sequence` takes an id and an exception: {error}") from None
 
 
-def _claim(sequence_id: str, /, *, exception: str | None = None) -> tuple[str, str | None]:
+def _claim(sequence_id: str, /, *, exception: str | None = None) -> Claim:
     return sequence_id, exception
 
 
