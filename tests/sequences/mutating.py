@@ -64,13 +64,15 @@ def walked(walks: Sequence[str], folder: Path, database_url: str) -> dict[str, t
     )
     assert ran.returncode in (0, 1), ran.stdout + ran.stderr
     cases = ElementTree.parse(report).iter("testcase")
-    found = {f"{_file(case)}::{case.attrib['name'].partition('[')[0]}": _differences(case) for case in cases}
+    found = {_place(case): _differences(case) for case in cases}
     assert found.keys() == set(walks), ran.stdout
     return found
 
 
-def _file(case: ElementTree.Element) -> str:
-    return case.attrib["classname"].rpartition(".")[2] + ".py"
+def _place(case: ElementTree.Element) -> str:
+    """`test_carts.py::test_it`, whatever its parameters are."""
+    module, *classes = case.attrib["classname"].removeprefix(".".join([*WALKS.parts, ""])).split(".")
+    return "::".join([f"{module}.py", *classes, case.attrib["name"].partition("[")[0]])
 
 
 def _differences(case: ElementTree.Element) -> tuple[str, ...] | None:

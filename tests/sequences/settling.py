@@ -25,8 +25,10 @@ Test = Callable[..., Awaitable[None]]
 def to_its_end(walk: Test) -> Test:
     @wraps(walk)
     async def whole_walk(*args: Any, cast: Cast, **fixtures: Any) -> None:
-        await walk(*args, cast=cast, **fixtures)
-        await _settles(cast.platform)
+        try:
+            await walk(*args, cast=cast, **fixtures)
+        finally:
+            await _settles(cast.platform)
 
     return whole_walk
 
