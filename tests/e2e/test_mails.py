@@ -4,6 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import aiohttp
+import pytest
 
 from tests.harness.platform import LINK
 
@@ -14,6 +15,7 @@ from .stack import Stack
 VERIFY, RESET = "Please confirm your e-mail address", "Choose a new password"
 
 
+@pytest.mark.rule("AC-REG-001", "BR-ORD-003")
 async def test_the_mailed_code_verifies_the_email_and_opens_the_checkout(grace: Visitor, mailbox: Mailbox) -> None:
     await grace.puts_into_the_cart("stoneware-mug", 1)
     before = await grace.checks_out("tok_ok", shipping_address=ADDRESS)
@@ -55,6 +57,7 @@ async def test_who_has_forgotten_the_password_chooses_a_new_one_with_the_mailed_
     assert mailbox.subjects() == [VERIFY, RESET]
 
 
+@pytest.mark.rule("BR-MAIL-002", "AC-ORD-002", "AC-ORD-003", "AC-ORD-004")
 async def test_an_orders_mails_come_once_each_and_in_the_order_of_its_life(
     grace: Visitor, mailbox: Mailbox, staff: Staff
 ) -> None:
@@ -97,6 +100,7 @@ async def test_the_mail_that_it_is_on_its_way_links_to_where_the_carrier_shows_i
     assert link in shipped
 
 
+@pytest.mark.rule("AC-ORD-005")
 async def test_a_customer_is_told_of_a_cancellation_in_their_own_language(
     visitor: Visitor, mailbox: Mailbox, address: str
 ) -> None:
@@ -115,6 +119,7 @@ async def test_a_customer_is_told_of_a_cancellation_in_their_own_language(
     ]
 
 
+@pytest.mark.rule("AC-INV-002")
 async def test_operations_are_told_that_something_is_sold_out(
     merchant: Person, customer: Customer, operations: Mailbox
 ) -> None:
@@ -148,6 +153,7 @@ async def test_who_has_asked_is_told_once_that_it_is_back_in_stock(
     assert mailbox.subjects(about=name) == [f"Back in stock: {name}"]
 
 
+@pytest.mark.rule("BR-MAIL-003")
 async def test_who_turns_mails_off_gets_what_is_essential_and_nothing_else(
     grace: Visitor, mailbox: Mailbox, staff: Staff
 ) -> None:

@@ -3,12 +3,15 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from tests.harness.platform import LINK, until
 
 from .mailbox import Mailbox
 from .people import Carrier, Staff, Visitor
 
 
+@pytest.mark.rule("BR-ORD-008")
 async def test_an_order_in_two_parcels_is_shipped_with_the_first_and_delivered_with_the_last(
     grace: Visitor, mailbox: Mailbox, staff: Staff, carrier: Carrier
 ) -> None:
@@ -51,6 +54,7 @@ async def test_an_order_in_two_parcels_is_shipped_with_the_first_and_delivered_w
     assert second_number in await mailbox.gets(f"Another parcel is on its way: order {order_id}")
 
 
+@pytest.mark.rule("BR-PARC-004")
 async def test_a_lost_parcel_keeps_the_order_on_its_way_and_operations_are_told(
     grace: Visitor, staff: Staff, operations: Mailbox
 ) -> None:
@@ -69,6 +73,7 @@ async def test_a_lost_parcel_keeps_the_order_on_its_way_and_operations_are_told(
     assert missing["status"] == "SHIPPED"
 
 
+@pytest.mark.rule("AC-PARC-001")
 async def test_a_report_on_a_parcel_that_nobody_knows_is_told_to_operations(
     carrier: Carrier, staff: Staff, operations: Mailbox
 ) -> None:

@@ -4,6 +4,8 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.harness.platform import until
 
 from .people import Carrier, Customer, Staff, ids
@@ -29,6 +31,7 @@ async def test_a_carrier_that_reports_again_and_again_delivers_once(
     assert timeline == [("changed", "PENDING_SHIPMENT"), ("changed", "SHIPPED"), ("changed", "DELIVERED")]
 
 
+@pytest.mark.rule("BR-ORD-006")
 async def test_duplicate_late_and_reordered_status_events_end_in_the_right_status(
     stack: Stack, customer: Customer
 ) -> None:

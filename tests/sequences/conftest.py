@@ -12,6 +12,7 @@ from tests.harness.fixtures import FreshDatabase
 from tests.harness.in_process import broker_at, in_process
 
 from .cast import Cast
+from .settling import to_its_end
 
 
 @pytest.fixture
@@ -39,3 +40,8 @@ async def cast(
         aiohttp.ClientSession() as client,
     ):
         yield Cast(platform, client)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if isinstance(item, pytest.Function) and "cast" in item.fixturenames:
+        item.obj = to_its_end(item.obj)

@@ -16,6 +16,7 @@ async def puts_in(cast: Cast, product_id: str, quantity: int = 1, **more: Any) -
     return await cast.customer.post("sales", "/cart/items", {"product_id": product_id, "quantity": quantity, **more})
 
 
+@pytest.mark.rule("AC-CART-001")
 @pytest.mark.sequence("SEQ-CART-001")
 async def test_what_is_put_in_is_in_the_cart_with_the_new_total(cast: Cast) -> None:
     cart = await puts_in(cast, MUG, 2)
@@ -42,6 +43,7 @@ async def test_more_than_there_are_cannot_be_put_in(cast: Cast) -> None:
     assert refused["error"]["details"][0]["available"] == 50
 
 
+@pytest.mark.rule("BR-CART-002")
 @pytest.mark.sequence("SEQ-CART-001", exception="VARIANT_REQUIRED")
 async def test_a_product_with_variants_is_put_in_by_one_of_them(cast: Cast) -> None:
     refused = await puts_in(cast, DEMO_VARIANTS[0][1])
@@ -58,6 +60,7 @@ async def test_what_is_not_sold_any_more_cannot_be_put_in(cast: Cast) -> None:
     assert (refused.status, refused.code) == (400, "PRODUCT_NOT_AVAILABLE")
 
 
+@pytest.mark.rule("AC-CART-002")
 @pytest.mark.sequence("SEQ-CART-002")
 async def test_another_quantity_gives_another_total(cast: Cast) -> None:
     item = (await puts_in(cast, MUG))["items"][0]
@@ -87,6 +90,7 @@ async def test_what_is_not_in_the_cart_has_no_quantity(cast: Cast) -> None:
     assert (refused.status, refused.code) == (404, "ITEM_NOT_FOUND")
 
 
+@pytest.mark.rule("AC-CART-003")
 @pytest.mark.sequence("SEQ-CART-003")
 async def test_what_is_taken_out_is_gone(cast: Cast) -> None:
     item = (await puts_in(cast, MUG))["items"][0]
@@ -117,6 +121,7 @@ async def carts(cast: Cast) -> int:
         return int(await session.scalar(text("SELECT count(*) FROM carts WHERE touched_at < now() - interval '1 day'")))
 
 
+@pytest.mark.rule("AC-CART-004")
 @pytest.mark.sequence("SEQ-CART-004")
 async def test_expired_carts_are_gone_after_midnight(cast: Cast) -> None:
     await a_cart_of_last_year(cast)
@@ -126,6 +131,7 @@ async def test_expired_carts_are_gone_after_midnight(cast: Cast) -> None:
     assert await carts(cast) == 0
 
 
+@pytest.mark.rule("AC-CART-004")
 @pytest.mark.sequence("SEQ-CART-004", exception="DATABASE_ERROR")
 async def test_carts_that_the_database_failed_on_are_gone_all_the_same(cast: Cast) -> None:
     await a_cart_of_last_year(cast)

@@ -15,6 +15,7 @@ async def a_product(cast: Cast, **changes: Any) -> Answer:
     return await cast.admin.post("product", "/products", body)
 
 
+@pytest.mark.rule("AC-CAT-001")
 @pytest.mark.sequence("SEQ-CAT-001")
 async def test_a_category_stands_in_the_tree(cast: Cast) -> None:
     parent = await cast.admin.post("product", "/categories", {"name": "Lights"})
@@ -53,6 +54,7 @@ async def test_a_category_stands_below_one_that_exists(cast: Cast) -> None:
     assert (orphan.status, orphan.code) == (400, "PARENT_CATEGORY_NOT_FOUND")
 
 
+@pytest.mark.rule("AC-PROD-001")
 @pytest.mark.sequence("SEQ-PROD-001")
 async def test_a_product_is_in_the_catalogue_with_its_stock(cast: Cast) -> None:
     made = await a_product(cast)
@@ -61,6 +63,7 @@ async def test_a_product_is_in_the_catalogue_with_its_stock(cast: Cast) -> None:
     assert (made.status, shown["is_active"], shown["available"]) == (201, True, 5)
 
 
+@pytest.mark.rule("BR-PROD-001")
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
@@ -90,6 +93,7 @@ async def test_a_product_that_breaks_a_rule_is_refused(cast: Cast, changes: dict
     assert (refused.status, refused.code) == (400, code)
 
 
+@pytest.mark.rule("AC-PROD-002")
 @pytest.mark.sequence("SEQ-PROD-002")
 async def test_a_deactivated_product_is_gone_from_the_catalogue(cast: Cast) -> None:
     product_id = (await a_product(cast))["product_id"]
@@ -100,6 +104,7 @@ async def test_a_deactivated_product_is_gone_from_the_catalogue(cast: Cast) -> N
     assert (deactivated.status, deactivated["is_active"], listed["items"]) == (200, False, [])
 
 
+@pytest.mark.rule("AC-PROD-002")
 @pytest.mark.sequence("SEQ-PROD-002", exception="ALREADY_INACTIVE")
 async def test_deactivating_again_succeeds_and_changes_nothing(cast: Cast) -> None:
     product_id = (await a_product(cast))["product_id"]
@@ -110,6 +115,7 @@ async def test_deactivating_again_succeeds_and_changes_nothing(cast: Cast) -> No
     assert (again.status, again.body) == (200, first.body)
 
 
+@pytest.mark.rule("AC-VAR-001")
 @pytest.mark.sequence("SEQ-VAR-001")
 async def test_a_variant_can_be_had_as_far_as_its_own_stock_goes(cast: Cast) -> None:
     product_id = (await a_product(cast, initial_stock=0))["product_id"]
@@ -156,6 +162,7 @@ async def test_a_variant_of_nothing_is_refused(cast: Cast) -> None:
     assert (refused.status, refused.code) == (404, "PRODUCT_NOT_FOUND")
 
 
+@pytest.mark.rule("BR-PRICE-001")
 @pytest.mark.sequence("SEQ-PRICE-001")
 async def test_a_changed_price_is_shown_and_the_previous_one_kept(cast: Cast) -> None:
     product_id = (await a_product(cast))["product_id"]

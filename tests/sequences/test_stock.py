@@ -5,6 +5,7 @@ import pytest
 from .cast import Cast
 
 
+@pytest.mark.rule("AC-INV-001")
 @pytest.mark.sequence("SEQ-INV-001")
 async def test_what_was_taken_in_can_be_had_and_is_on_record(cast: Cast) -> None:
     taken_in = await cast.staff.post("product", "/products/product_789/restocks", {"quantity": 10})

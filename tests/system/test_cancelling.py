@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.harness.fixtures import FreshDatabase
 from tests.harness.laws import at_rest, broken
@@ -44,6 +45,7 @@ async def all_prepared(platform: Platform, orders: int) -> dict[str, str]:
     return {str(row["order_id"]): str(row["id"]) for row in rows}
 
 
+@pytest.mark.rule("BR-ORD-007")
 async def test_of_cancelling_and_dispatching_exactly_one_wins_each_time(
     fresh_database: FreshDatabase, rabbitmq_url: str, tmp_path: Path
 ) -> None:

@@ -6,11 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.harness.embedded import embedded
 from tests.harness.platform import Shopper, until
 
 
+@pytest.mark.rule("BR-ORD-001")
 async def test_of_200_orders_at_once_for_50_pieces_exactly_50_come_about_and_are_delivered(tmp_path: Path) -> None:
     async with embedded(tmp_path) as platform, aiohttp.ClientSession() as client:
         shopper = Shopper(client, [platform.url("sales")], platform.token("customer"))

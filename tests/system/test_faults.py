@@ -8,6 +8,7 @@ from email import message_from_bytes
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from tests.harness.fixtures import FreshDatabase
 from tests.harness.laws import at_rest, broken
@@ -17,6 +18,7 @@ from tests.harness.rabbitmq import RabbitMQ
 ORDERS = 500
 
 
+@pytest.mark.rule("BR-EVENT-001", "BR-EVENT-002")
 async def test_every_accepted_order_is_delivered_once_though_each_service_is_killed_and_the_broker_stopped(
     fresh_database: FreshDatabase, rabbitmq_server: RabbitMQ, rabbitmq_url: str, tmp_path: Path
 ) -> None:

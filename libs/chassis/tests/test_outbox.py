@@ -13,6 +13,7 @@ from contracts.envelope import Envelope
 from libs.chassis.tests.factories import Cancelled, Placed, note, noted, outbox
 
 
+@pytest.mark.rule("BR-EVENT-001")
 async def test_events_are_written_with_their_transaction_in_their_order(database: Database) -> None:
     async with database.begin() as session:
         for number in range(500):
@@ -25,6 +26,7 @@ async def test_events_are_written_with_their_transaction_in_their_order(database
     assert database.outbox_filled.is_set()
 
 
+@pytest.mark.rule("BR-EVENT-001")
 async def test_a_transaction_that_fails_sends_nothing(database: Database) -> None:
     async def fail() -> None:
         async with database.begin() as session:

@@ -154,6 +154,16 @@ def test_what_a_loop_does_again_is_no_difference() -> None:
     assert differences(PLACE, FIND, REMOVE, FIND, REMOVE, FIND, MAKE, steps=in_a_loop()) == []
 
 
+def test_what_a_loop_has_done_is_extra_when_it_comes_after_the_loop() -> None:
+    assert differences(PLACE, FIND, REMOVE, MAKE, REMOVE, steps=in_a_loop()) == [(Kind.EXTRA, "Orders → Stock: remove")]
+
+
+def test_what_comes_afterwards_does_not_end_a_loop() -> None:
+    mailed = {"step": 5, "actor": "Orders", "action": "sendMail", "target": "Mail", "mode": "asynchronous"}
+
+    assert differences(PLACE, FIND, REMOVE, MAIL, FIND, REMOVE, MAKE, steps=[*in_a_loop(), mailed]) == []
+
+
 def test_what_a_loop_leaves_out_is_missing() -> None:
     assert differences(PLACE, FIND, FIND, MAKE, steps=in_a_loop()) == [(Kind.MISSING, "Orders → Stock: remove")]
 

@@ -8,7 +8,7 @@ import pytest
 from chassis.errors import Conflict
 from chassis.steps import note_event, record, step
 from sequences.reading import read
-from sequences.walking import NotWalked, hold_to, table
+from sequences.walking import NotWalked, hold_to
 
 from .factories import document
 
@@ -126,81 +126,3 @@ def test_what_another_of_ours_has_done_for_itself_is_no_run_of_the_sequence(fold
 
     with pytest.raises(NotWalked, match="was not begun: nothing did Customer → Orders: placeOrder"):
         hold_to(read(folder), "SEQ-ORD-001", None, recording)
-
-
-def test_the_table_names_each_path_with_the_tests_that_walked_it(folder: Path) -> None:
-    walked = {"SEQ-ORD-001 as planned": {"test_a", "test_b"}, "SEQ-ORD-001 PAYMENT_FAILED": {"test_c"}}
-
-    lines = [" ".join(line.split()) for line in table(read(folder), walked)]
-
-    assert lines == [
-        "SEQ-ORD-001 Place an order",
-        "as planned test_a, test_b",
-        "INSUFFICIENT_STOCK -",
-        "PAYMENT_FAILED test_c",
-    ]
-
-
-def test_pytest_itself_fails_a_marked_test_that_did_not_walk_and_shows_the_table(
-    pytester: pytest.Pytester,
-) -> None:
-    folder = pytester.mkdir("docs") / "sequences"
-    folder.mkdir()
-    steps = document()["steps"]
-    steps[4]["is_optional"] = True
-    (folder / "SEQ-ORD-001.json").write_text(json.dumps(document(steps=steps)))
-    pytester.makeini("[pytest]\nmarkers = sequence(id, exception): walks it")
-    pytester.makepyfile(
-        """
-        import pytest
-        from chassis.steps import note_event, step
-
-        @step("Orders", "placeOrder")
-        def place(held, mailed=False):
-            if held:
-                hold()
-            make()
-            if mailed:
-                send_mail()
-
-        @step("Stock", "hold")
-        def hold():
-            note_event("StockHeld")
-
-        @step("Orders", "make")
-        def make():
-            note_event("OrderMade")
-
-        @step("Mail", "sendMail")
-        def send_mail():
-            pass
-
-        @pytest.mark.sequence("SEQ-ORD-001")
-        def test_good():
-            place(True)
-
-        @pytest.mark.sequence("SEQ-ORD-001")
-        def test_mailed():
-            place(True, mailed=True)
-
-        @pytest.mark.sequence("SEQ-ORD-001")
-        def test_bad():
-            place(False)
-
-        @pytest.mark.sequence("SEQ-ORD-001", exeption="INSUFFICIENT_STOCK")
-        def test_misspelt():
-            place(True)
-
-        def test_other():
-            pass
-        """
-    )
-
-    result = pytester.runpytest_inprocess("-p", "sequences.walking", "-p", "no:asyncio")
-
-    result.assert_outcomes(passed=3, failed=2)
-    result.stdout.fnmatch_lines(["*missing: step 2, Orders → Stock: hold*"])
-    result.stdout.fnmatch_lines(["*unexpected keyword argument 'exeption'*"])
-    result.stdout.fnmatch_lines(
-        ["SEQ-ORD-001  Place an order", "*as planned*test_good, test_mailed", "*with step 5, sendMail* test_mailed"]
-    )

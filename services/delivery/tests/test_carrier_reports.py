@@ -39,6 +39,7 @@ def a_report(now: datetime, tried_until: datetime) -> Report:
     return Report(**{**dict.fromkeys(ALL), **known})  # type: ignore[arg-type]
 
 
+@pytest.mark.rule("AC-PARC-001")
 async def test_a_parcel_that_is_not_ours_is_kept_logged_and_told_to_operations_once(
     database_url: str, product: FakeProduct
 ) -> None:
@@ -80,6 +81,7 @@ async def test_operations_are_not_told_before_a_dispatch_that_is_under_way_could
     assert await desk.published() == []
 
 
+@pytest.mark.rule("AC-PARC-001")
 async def test_a_parcel_that_is_dispatched_later_is_delivered_when_it_is_tried_again(desk: Desk) -> None:
     await desk.reports(delivered(delivery_location="Front door"))
     await desk.work()

@@ -21,6 +21,7 @@ from delivery.shipments.dispatching import Dispatching
 from .factories import CARRIER_SECRET, TRACKED, Desk, FakeProduct, a_desk, a_message, an_order, code, statuses
 
 
+@pytest.mark.rule("AC-ORD-003")
 async def test_a_dispatched_parcel_is_shipped_and_the_event_is_the_one_of_the_specification(desk: Desk) -> None:
     order = an_order()
     ready = await desk.ready(order)
@@ -43,6 +44,7 @@ async def test_a_dispatched_parcel_is_shipped_and_the_event_is_the_one_of_the_sp
     }
 
 
+@pytest.mark.rule("BR-ORD-007")
 async def test_stock_is_deducted_before_the_parcel_leaves(desk: Desk) -> None:
     order = an_order()
 
@@ -158,6 +160,7 @@ async def test_while_one_clerk_waits_for_product_no_other_can_dispatch(desk: Des
     assert (await first).status_code == 200
 
 
+@pytest.mark.rule("BR-ORD-007")
 async def test_a_parcel_whose_stock_was_given_back_is_stopped(desk: Desk) -> None:
     order = an_order()
     ready = await desk.ready(order)

@@ -26,6 +26,7 @@ async def retried(desk: Desk) -> None:
     await desk.service.consumer.retry_due()
 
 
+@pytest.mark.rule("BR-PARC-002")
 async def test_the_parcel_of_an_order_that_is_not_paid_for_waits(desk: Desk) -> None:
     shipment = await desk.ready(unpaid())
 
@@ -68,6 +69,7 @@ async def test_that_it_is_paid_for_is_news_once(desk: Desk) -> None:
     assert [row["action"] for row in await desk.audited()] == ["shipment.released", "shipment.dispatched"]
 
 
+@pytest.mark.rule("BR-PARC-002")
 @pytest.mark.parametrize("status", [OrderStatus.PENDING, OrderStatus.PENDING_SHIPMENT])
 async def test_the_parcel_of_a_cancelled_order_is_stopped(desk: Desk, status: OrderStatus) -> None:
     order = an_order(status=status)

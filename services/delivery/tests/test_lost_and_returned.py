@@ -36,6 +36,7 @@ async def heard(desk: Desk, kind: Kind, carrier: str = "FedEx", **news: Any) -> 
         return await follow(session, carrier, NUMBER, ParcelNews(kind, **news), by=f"carrier:{carrier}")
 
 
+@pytest.mark.rule("BR-PARC-004")
 @pytest.mark.parametrize(("what", "status", "action"), [("loss", "LOST", "lost"), ("return", "RETURNED", "returned")])
 async def test_a_parcel_that_goes_astray_keeps_its_label_and_the_order_stays_shipped(
     desk: Desk, what: str, status: str, action: str
@@ -89,6 +90,7 @@ async def test_what_was_lost_may_come_back(desk: Desk) -> None:
     assert (await gone(desk, shipped, "return"))["status"] == "RETURNED"
 
 
+@pytest.mark.rule("BR-PARC-004")
 async def test_what_came_back_is_sent_again_with_another_label(desk: Desk) -> None:
     shipped = await desk.shipped()
     await gone(desk, shipped, "return")
@@ -196,6 +198,7 @@ async def test_of_a_loss_and_a_delivery_at_once_both_count_or_the_loss_is_refuse
     assert await order_statuses(desk) == ["SHIPPED", "DELIVERED"]
 
 
+@pytest.mark.rule("BR-PARC-004")
 async def test_an_order_of_which_one_parcel_is_lost_is_not_delivered_by_the_other(desk: Desk) -> None:
     first, second = await in_parcels(desk, 2)
     await desk.dispatch(first, TRACKED)

@@ -35,6 +35,7 @@ def as_derived(parcels: Sequence[dict[str, Any]], has_left: bool) -> list[str]:
     return ["SHIPPED"] * has_left + ["DELIVERED"] * has_arrived
 
 
+@pytest.mark.rule("BR-PARC-001", "BR-ORD-008")
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_is_done_nothing_gets_lost_and_the_order_is_where_its_parcels_are(desk: Desk, seed: int) -> None:
     random = Random(seed)

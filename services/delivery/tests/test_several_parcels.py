@@ -38,6 +38,7 @@ async def news_of(desk: Desk) -> list[tuple[Any, ...]]:
     ]
 
 
+@pytest.mark.rule("BR-ORD-008")
 async def test_with_the_first_that_leaves_the_order_is_shipped_and_with_the_last_that_arrives_delivered(
     desk: Desk,
 ) -> None:
@@ -135,6 +136,7 @@ async def test_many_clerks_at_all_parcels_of_an_order_do_not_block_each_other(de
     assert await order_statuses(desk) == ["SHIPPED", "DELIVERED"]
 
 
+@pytest.mark.rule("BR-ORD-008")
 async def test_of_the_last_two_that_arrive_at_once_one_is_the_last(
     desk: Desk, second_desk: Desk, lingers_at: Callable[[str], None]
 ) -> None:

@@ -68,6 +68,7 @@ async def test_two_splits_at_once_are_two_splits(desk: Desk, second_desk: Desk) 
     ]
 
 
+@pytest.mark.rule("BR-PARC-001")
 async def test_two_splits_at_once_cannot_have_the_same_pieces(desk: Desk, second_desk: Desk) -> None:
     ready = await desk.ready(a_large_order())
 

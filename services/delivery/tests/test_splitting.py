@@ -85,6 +85,7 @@ async def test_a_parcel_on_hold_can_be_split_and_both_wait_for_the_money(desk: D
     assert status["previous_status"] == "CONFIRMED"
 
 
+@pytest.mark.rule("BR-PARC-002")
 async def test_when_the_order_is_cancelled_none_of_its_parcels_leaves(desk: Desk) -> None:
     order = a_large_order()
     parcels = await in_parcels(desk, 2, 1, order=order)

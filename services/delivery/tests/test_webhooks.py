@@ -19,6 +19,7 @@ def astray(kind: str, **data: Any) -> dict[str, Any]:
     return {"type": f"parcel.{kind}", "data": {"tracking_number": TRACKED["tracking_number"], **data}}
 
 
+@pytest.mark.rule("AC-ORD-004")
 async def test_a_reported_delivery_is_told_as_the_specification_has_it(desk: Desk) -> None:
     shipped = await desk.shipped()
     delivered_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -119,6 +120,7 @@ async def test_a_parcel_may_be_lost_and_found_or_come_back(desk: Desk, reports: 
     assert {report["state"] for report in (await desk.heard()).json()["items"]} == {"APPLIED"}
 
 
+@pytest.mark.rule("BR-PARC-003")
 async def test_a_replay_changes_nothing(desk: Desk) -> None:
     shipped = await desk.shipped()
     await desk.reports(delivered(delivery_location="Front door"))

@@ -11,6 +11,7 @@ from .test_webhooks import delivered
 OTHER_SECRET = "whsec_c29tZWJvZHkgZWxzZSdzIHNlY3JldA=="
 
 
+@pytest.mark.rule("BR-PARC-003")
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -151,6 +152,7 @@ async def test_strange_carriers_are_refused_or_unknown_and_never_a_failure(desk:
         assert [each["state"] for each in (await desk.heard()).json()["items"]] == ["UNMATCHED"]
 
 
+@pytest.mark.rule("BR-PARC-003")
 async def test_a_carrier_cannot_deliver_another_s_parcel(desk: Desk) -> None:
     shipped = await desk.shipped()
 

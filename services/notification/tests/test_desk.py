@@ -25,6 +25,7 @@ async def failed(office: PostOffice, server: MailServer, customer: str = "ada") 
     return str(mail["mail_id"])
 
 
+@pytest.mark.rule("BR-MAIL-001")
 async def test_a_failed_mail_is_listed_shown_and_sent_again(office: PostOffice, server: MailServer) -> None:
     mail_id = await failed(office, server)
     shown = (await office.get(f"/{mail_id}")).json()

@@ -25,6 +25,7 @@ def text(mail: EmailMessage) -> str:
     return str(part.get_content())
 
 
+@pytest.mark.rule("AC-REG-001")
 async def test_who_registers_gets_the_token_that_sales_will_know(office: PostOffice, server: MailServer) -> None:
     token_id = uuid4()
 
@@ -53,6 +54,7 @@ async def test_every_message_arrives_whole_with_its_headers(office: PostOffice, 
     assert not any(said["List-Unsubscribe"] for said in of_operations)
 
 
+@pytest.mark.rule("BR-MAIL-003")
 async def test_the_link_in_a_real_mail_turns_that_kind_off(office: PostOffice, server: MailServer) -> None:
     await office.hear(told(registered()), told(SHIPPED))
     await office.until_nothing_waits()

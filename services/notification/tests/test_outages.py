@@ -31,6 +31,7 @@ async def comes_back(office: PostOffice) -> None:
     raise AssertionError("The server is back, and mails still wait.")
 
 
+@pytest.mark.rule("AC-REG-002", "AC-MAIL-001")
 async def test_when_the_server_was_down_for_a_while_all_arrive_later_in_order(
     office: PostOffice, server: MailServer
 ) -> None:
@@ -48,6 +49,7 @@ async def test_when_the_server_was_down_for_a_while_all_arrive_later_in_order(
     assert len(server.taken) == 90
 
 
+@pytest.mark.rule("AC-MAIL-001")
 async def test_a_server_that_goes_away_in_the_midst_gets_every_mail_once_it_is_back(
     office: PostOffice, server: MailServer
 ) -> None:

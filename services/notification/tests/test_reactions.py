@@ -39,6 +39,7 @@ async def test_each_event_has_its_letter(office: PostOffice, message: Message) -
     assert await parked(office) == []
 
 
+@pytest.mark.rule("BR-MAIL-004")
 @pytest.mark.parametrize("message", TELLING, ids=lambda message: message.name)
 async def test_letters_hold_neither_names_nor_addresses_nor_tokens(office: PostOffice, message: Message) -> None:
     await office.hear(told(message.example))

@@ -14,6 +14,7 @@ from .factories import PostOffice, a_letter, a_message, numbered, numbers, to_op
 from .mail_server import MailServer, Trick
 
 
+@pytest.mark.rule("BR-MAIL-001")
 async def test_a_thousand_events_that_are_told_twice_make_a_thousand_mails(
     office: PostOffice, server: MailServer
 ) -> None:

@@ -14,6 +14,7 @@ LATER, NEVER = "451 4.3.0 Not now, ada@customers.example", "550 5.1.1 No ada her
 QUICK = {"timeout": timedelta(milliseconds=200)}
 
 
+@pytest.mark.rule("BR-MAIL-001")
 @pytest.mark.parametrize("stage", ["RCPT", "DATA", "BODY"])
 async def test_a_mail_that_the_server_wants_later_is_tried_later(
     office: PostOffice, server: MailServer, stage: str
@@ -51,6 +52,7 @@ async def test_a_mail_that_the_server_will_never_take_fails_at_once(
     assert (sent["state"], recipients(server)) == ("SENT", ["bob@customers.example"])
 
 
+@pytest.mark.rule("BR-MAIL-001")
 async def test_after_the_last_try_a_mail_has_failed(office: PostOffice, server: MailServer) -> None:
     await office.knows("ada")
     await office.write(a_letter("ada"), a_letter("ada"))

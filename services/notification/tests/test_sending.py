@@ -44,6 +44,7 @@ async def test_a_mail_is_sent_and_says_so(office: PostOffice, server: MailServer
     assert await office.run() == 0
 
 
+@pytest.mark.rule("BR-MAIL-002")
 async def test_mails_to_one_customer_come_in_the_order_of_what_happened(office: PostOffice, server: MailServer) -> None:
     await office.knows("ada")
     order = [5, 3, 1, 4, 2, *range(6, 60)]
@@ -147,6 +148,7 @@ async def test_where_nobody_is_named_at_operations_nobody_is_told(database_url: 
         assert (mail["state"], mail["last_error"]) == ("UNWANTED", "The settings name nobody at operations.")
 
 
+@pytest.mark.rule("BR-MAIL-003")
 async def test_what_was_turned_off_meanwhile_is_not_sent(office: PostOffice, server: MailServer) -> None:
     await office.knows("ada", topics=[Topic.ORDER_PROGRESS])
     await office.write(a_letter("ada", "order_delivered"), a_letter("ada", "order_cancelled"))

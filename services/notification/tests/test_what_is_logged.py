@@ -37,6 +37,7 @@ def leaks(where: str) -> list[str]:
     return [canary for canary in CANARIES if canary in where.lower()]
 
 
+@pytest.mark.rule("BR-MAIL-004")
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_nothing_of_a_customer_is_logged_or_kept_with_a_mail(
     database_url: str, server: MailServer, capsys: pytest.CaptureFixture[str], answer: str

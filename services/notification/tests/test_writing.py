@@ -8,6 +8,7 @@ from notification.mails.writing import WRITTEN, write
 from .factories import PostOffice, a_letter, to_operations
 
 
+@pytest.mark.rule("BR-MAIL-001")
 async def test_a_letter_is_written_once_for_each_event_message_and_recipient(office: PostOffice) -> None:
     letters = [
         a_letter("ada", event_id="1"),

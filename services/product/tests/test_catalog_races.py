@@ -49,6 +49,7 @@ async def second(database: Database, first: Command, asked: Awaitable[httpx.Resp
     return await answer
 
 
+@pytest.mark.rule("BR-CAT-001")
 async def test_of_two_categories_of_one_name_at_once_one_is_made(catalogue: Catalogue, database: Database) -> None:
     answer = await second(
         database,
@@ -121,6 +122,7 @@ async def test_of_two_products_of_one_id_at_once_one_is_made(catalogue: Catalogu
     assert len(await published(database)) == len(await on_record(database)) == 2
 
 
+@pytest.mark.rule("BR-VAR-001")
 async def test_of_two_variants_of_one_sku_at_once_one_is_added(catalogue: Catalogue, database: Database) -> None:
     await catalogue.product("mug")
     await catalogue.product("cup")
@@ -194,6 +196,7 @@ async def test_of_two_changes_of_a_variants_price_at_once_the_second_follows_the
     assert (event["variant_id"], event["previous_price"], event["price"]) == (variant, "2.00", "3.00")
 
 
+@pytest.mark.rule("BR-PRICE-001")
 async def test_however_many_change_a_price_the_history_is_one_chain(
     catalogue: Catalogue, other: Catalogue, database: Database
 ) -> None:

@@ -65,6 +65,7 @@ async def test_a_category_is_shown_told_of_and_on_record(catalogue: Catalogue, d
     ]
 
 
+@pytest.mark.rule("BR-CAT-001")
 @pytest.mark.parametrize(
     "name",
     [SPICES, SPICES.upper(), SPICES.lower(), f" {SPICES} ", "Fines  Épices", unicodedata.normalize("NFD", SPICES)],
@@ -84,6 +85,7 @@ async def test_a_name_is_taken_once_in_the_whole_tree_whatever_the_case_of_its_l
     assert await count(database, "categories") == len(await published(database)) == len(await on_record(database)) == 2
 
 
+@pytest.mark.rule("BR-CAT-002")
 async def test_the_tree_does_not_get_deeper_than_it_may(catalogue: Catalogue, database: Database) -> None:
     parent: str | None = None
     for name in ("Kitchen", "Brewing", "Grinders"):

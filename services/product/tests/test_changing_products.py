@@ -142,6 +142,7 @@ async def test_a_product_is_taken_off_sale_step_by_step_as_designed(catalogue: C
     ]
 
 
+@pytest.mark.rule("BR-PROD-002")
 async def test_a_product_off_sale_is_shown_but_not_to_be_had(catalogue: Catalogue, database: Database) -> None:
     before = await catalogue.product()
 

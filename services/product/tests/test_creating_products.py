@@ -51,6 +51,7 @@ async def test_a_product_is_made_step_by_step_as_designed(catalogue: Catalogue) 
     ]
 
 
+@pytest.mark.rule("AC-PROD-001")
 async def test_a_new_product_is_on_sale_with_its_stock_told_of_and_on_record(
     catalogue: Catalogue, database: Database
 ) -> None:
@@ -139,6 +140,7 @@ WRONG_PRICES = [
 ]
 
 
+@pytest.mark.rule("BR-PROD-001")
 @pytest.mark.parametrize("price", WRONG_PRICES, ids=range(len(WRONG_PRICES)))
 async def test_a_price_is_a_decimal_string_of_one_cent_at_least(
     catalogue: Catalogue, database: Database, price: str
@@ -164,6 +166,7 @@ async def test_prices_from_one_cent_to_ten_billion_are_taken(catalogue: Catalogu
     assert (await catalogue.product(price=price))["unit_price"] == shown
 
 
+@pytest.mark.rule("BR-PROD-001")
 @pytest.mark.parametrize(
     "name", ["", "x", " x ", "x" * 201, "x" * 30_000, "Mug\nBcc: all", "Mug\u2028rug", "Mug\x1b[2J"]
 )
@@ -175,11 +178,13 @@ async def test_a_name_is_one_line_of_2_to_200_characters(catalogue: Catalogue, d
     assert await nothing_was_made(database)
 
 
+@pytest.mark.rule("BR-PROD-001")
 @pytest.mark.parametrize("name", ["xy", " xy ", "\N{GRINNING FACE}" * 200])
 async def test_names_of_2_and_of_200_characters_are_taken(catalogue: Catalogue, name: str) -> None:
     assert (await catalogue.product(name=name))["name"] == name.strip()
 
 
+@pytest.mark.rule("BR-PROD-001")
 @pytest.mark.parametrize("length", [5001, 30_000])
 async def test_a_description_has_5000_characters_at_most(catalogue: Catalogue, database: Database, length: int) -> None:
     answer = await catalogue.ask("POST", PRODUCTS, await catalogue.wanted(description="x" * length))
@@ -195,6 +200,7 @@ async def test_a_description_of_5000_characters_is_taken(catalogue: Catalogue) -
     assert (await catalogue.product(description=description))["description"] == description
 
 
+@pytest.mark.rule("BR-PROD-001")
 async def test_a_product_stands_in_a_category_that_exists(catalogue: Catalogue, database: Database) -> None:
     answer = await catalogue.ask("POST", PRODUCTS, await catalogue.wanted(category_id=str(NOBODY)))
 

@@ -100,6 +100,7 @@ def test_each_is_decided_as_if_it_had_come_alone_after_those_before_it(stock: St
             assert not decision.took_last
 
 
+@pytest.mark.rule("BR-INV-001")
 @given(stocks, requests)
 def test_never_more_is_held_than_there_is(stock: Stock, wanted: list[Reservation]) -> None:
     decisions = decide(wanted, offered(stock))

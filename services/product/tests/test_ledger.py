@@ -32,6 +32,7 @@ from services.product.tests.laws import broken_laws
 from tests.harness.fixtures import FreshDatabase
 
 
+@pytest.mark.rule("BR-INV-001")
 async def test_each_change_leaves_what_it_changed(client: httpx.AsyncClient, database: Database) -> None:
     await put_on_sale(database, "mug", 10)
     given_back, leaves, refused = reservation(("mug", 2)), reservation(("mug", 3), ("mug", 1)), reservation(("mug", 99))
@@ -105,6 +106,7 @@ async def test_of_a_batch_each_is_written_down_with_who_asked_for_it(database: D
     ]
 
 
+@pytest.mark.rule("BR-INV-001")
 @pytest.mark.parametrize("kind", ["received", "reserved", "released", "deducted", "corrected"])
 async def test_the_database_refuses_a_second_movement_of_one_cause(database: Database, kind: str) -> None:
     await put_on_sale(database, "mug", 10)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from chassis.db import Database
 from product.catalog.model import Product
@@ -104,6 +105,7 @@ async def test_what_is_sold_out_can_be_left_out(client: httpx.AsyncClient, datab
     assert set(await listed(client, in_stock="false")) == {"there", "sold-out"}
 
 
+@pytest.mark.rule("BR-PROD-002")
 async def test_what_is_off_sale_is_shown_to_admins_who_ask_for_it_and_to_nobody_else(
     client: httpx.AsyncClient, database: Database
 ) -> None:

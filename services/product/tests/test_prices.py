@@ -60,6 +60,7 @@ async def test_a_price_is_changed_step_by_step_as_designed(catalogue: Catalogue)
     ]
 
 
+@pytest.mark.rule("BR-PRICE-001")
 async def test_a_new_price_is_asked_from_now_on_and_the_previous_one_stays_on_record(
     catalogue: Catalogue, database: Database
 ) -> None:
@@ -79,6 +80,7 @@ async def test_a_new_price_is_asked_from_now_on_and_the_previous_one_stays_on_re
     assert await recorded(database) == [Recorded("ada", "product.price_changed", "mug", was, now)]
 
 
+@pytest.mark.rule("BR-PRICE-001")
 async def test_the_history_has_every_price_that_was_the_latest_first_in_pages(catalogue: Catalogue) -> None:
     await catalogue.product(price="1.00")
     for price in ("2.00", "3.00", "4.00", "5.00", "1.00"):
@@ -151,6 +153,7 @@ async def test_what_does_not_exist_has_no_price_and_never_had_one(catalogue: Cat
     assert code(answer) == (404, "PRODUCT_NOT_FOUND")
 
 
+@pytest.mark.rule("BR-PRICE-002")
 async def test_a_variant_gets_a_price_of_its_own_and_goes_back_to_the_products(
     catalogue: Catalogue, database: Database
 ) -> None:
@@ -183,6 +186,7 @@ async def test_a_variant_gets_a_price_of_its_own_and_goes_back_to_the_products(
     ]
 
 
+@pytest.mark.rule("BR-PRICE-002")
 async def test_a_variant_without_a_price_of_its_own_follows_the_product(catalogue: Catalogue) -> None:
     await catalogue.product(price="14.00")
     await catalogue.variant(sku="own", price="20.00")

@@ -30,6 +30,7 @@ def replicas(client: httpx.AsyncClient, other_client: httpx.AsyncClient) -> Repl
     return client, other_client
 
 
+@pytest.mark.rule("BR-ORD-001", "BR-INV-001")
 async def test_of_two_hundred_who_want_one_of_fifty_exactly_fifty_get_it(
     replicas: Replicas, database: Database
 ) -> None:
@@ -103,6 +104,7 @@ async def test_of_two_that_share_an_id_but_no_product_one_is_held_and_the_other_
     assert await reserved(database) == await held_by_lines(database)
 
 
+@pytest.mark.rule("BR-ORD-007")
 async def test_a_release_and_a_deduction_that_race_have_one_winner(replicas: Replicas, database: Database) -> None:
     await put_on_sale(database, "mug", 1000)
     others, ids = await hold(replicas[0], 60, "mug"), await hold(replicas[0], 40, "mug")

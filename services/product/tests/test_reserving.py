@@ -56,6 +56,7 @@ async def test_what_is_held_is_answered_with_names_and_prices(client: httpx.Asyn
     assert await shelf(database, "mug") == Shelf(on_hand=10, reserved=3)
 
 
+@pytest.mark.rule("BR-ORD-001")
 async def test_when_one_of_two_items_is_short_nothing_is_held(client: httpx.AsyncClient, database: Database) -> None:
     await put_on_sale(database, "mug", 10)
     await put_on_sale(database, "kettle", 1)
@@ -90,6 +91,7 @@ async def test_in_one_request_first_come_is_first_served(client: httpx.AsyncClie
     assert [each["items"][0]["available"] for each in answers] == [10, 4, 4]
 
 
+@pytest.mark.rule("BR-PROD-002")
 async def test_what_cannot_be_had_at_all_is_refused_with_the_reason(
     client: httpx.AsyncClient, database: Database
 ) -> None:

@@ -57,6 +57,7 @@ async def test_a_variant_runs_out_by_itself(client: httpx.AsyncClient, database:
     assert await is_in_stock(database, "shirt")
 
 
+@pytest.mark.rule("BR-INV-002")
 async def test_it_is_told_once_and_not_by_those_who_come_too_late(
     client: httpx.AsyncClient, database: Database
 ) -> None:
@@ -71,6 +72,7 @@ async def test_it_is_told_once_and_not_by_those_who_come_too_late(
     assert len(await told_out(database)) == 1
 
 
+@pytest.mark.rule("BR-INV-002")
 async def test_it_is_told_again_when_there_was_some_in_between(client: httpx.AsyncClient, database: Database) -> None:
     await put_on_sale(database, "mug", 3)
     held = reservation(("mug", 3))

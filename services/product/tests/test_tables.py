@@ -34,6 +34,7 @@ async def test_the_migrations_make_what_the_models_say(database: Database) -> No
     assert await schema_drift(database, ProductTable.metadata) == []
 
 
+@pytest.mark.rule("BR-INV-001")
 @pytest.mark.parametrize(
     ("statement", "constraint"),
     [

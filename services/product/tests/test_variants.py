@@ -54,6 +54,7 @@ async def test_a_variant_is_added_step_by_step_as_designed(catalogue: Catalogue)
     ]
 
 
+@pytest.mark.rule("AC-VAR-001")
 async def test_a_new_variant_has_its_own_stock_is_told_of_and_on_record(
     catalogue: Catalogue, database: Database
 ) -> None:
@@ -142,6 +143,7 @@ async def test_nothing_can_be_had_of_the_variants_of_a_product_off_sale(catalogu
     assert [each["available"] for each in shown["variants"]] == [0, 0]
 
 
+@pytest.mark.rule("BR-VAR-001")
 @pytest.mark.parametrize("owner", ["mug", "cup"])
 async def test_a_sku_is_given_once_in_the_whole_catalogue(catalogue: Catalogue, database: Database, owner: str) -> None:
     await catalogue.product("mug")
@@ -163,6 +165,7 @@ async def test_what_does_not_exist_has_no_variants(catalogue: Catalogue, databas
     assert await count(database, "variants") == 0
 
 
+@pytest.mark.rule("BR-VAR-001")
 @pytest.mark.parametrize("attributes", [{}, {"size": None}, {"size": "", "color": "  "}], ids=["none", "null", "blank"])
 async def test_a_variant_has_a_size_or_a_colour(
     catalogue: Catalogue, database: Database, attributes: dict[str, Any]

@@ -22,6 +22,7 @@ from services.product.tests.factories import (
 from services.product.tests.factories_warehouse import Doing, correct, movements, restock, stock
 
 
+@pytest.mark.rule("AC-INV-001")
 async def test_what_comes_in_can_be_had_at_once(client: httpx.AsyncClient, database: Database) -> None:
     await put_on_sale(database, "mug", 10)
     await ask(client, [reservation(("mug", 4))])

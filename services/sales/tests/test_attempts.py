@@ -37,6 +37,7 @@ async def test_the_sweep_gives_a_retry_its_time(sales: Sales) -> None:
     assert (await sales.order_again_until_answered(key="key")).status_code == 201
 
 
+@pytest.mark.rule("BR-ORD-011")
 async def test_what_a_dead_process_pursued_is_undone_when_its_lease_has_ended(sales: Sales) -> None:
     arm("test", "sales.order.reserved=sleep:60")
     asked = asyncio.create_task(sales.order(key="key"))

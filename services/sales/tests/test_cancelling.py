@@ -66,6 +66,7 @@ async def finished(sales: Sales) -> int:
     return await sales.run("finish_cancellations")
 
 
+@pytest.mark.rule("BR-ORD-009", "AC-ORD-005")
 async def test_cancelling_an_order_gives_its_stock_back(sales: Sales) -> None:
     order = await placed(sales)
     assert order["allowed_actions"] == ["cancel"]
@@ -156,6 +157,7 @@ async def test_ten_at_once_cancel_it_once(sales: Sales) -> None:
     assert sales.product.held() == 0
 
 
+@pytest.mark.rule("BR-ORD-009")
 @pytest.mark.parametrize("status", sorted(OTHERS))
 async def test_what_is_on_its_way_is_not_cancelled(sales: Sales, status: OrderStatus) -> None:
     order = an_order(status=status)
@@ -168,6 +170,7 @@ async def test_what_is_on_its_way_is_not_cancelled(sales: Sales, status: OrderSt
     assert await sales.count("cancellations") == 0
 
 
+@pytest.mark.rule("BR-ORD-007")
 async def test_a_dispatch_that_was_faster_wins(sales: Sales) -> None:
     order = await placed(sales)
     leaves(sales, order["order_id"])

@@ -21,6 +21,7 @@ def with_shirts(sales: Sales) -> None:
     sales.product.wares["shirt"] = Ware(0, 1400, "A shirt", variants=variants)
 
 
+@pytest.mark.rule("AC-CART-001")
 async def test_what_is_added_is_in_the_cart_with_its_name_its_price_and_the_new_total(sales: Sales) -> None:
     grace = a_customer(sales)
     await grace.has("lamp", 2)
@@ -106,6 +107,7 @@ async def test_the_same_product_adds_up_at_its_newest_price_and_its_variants_are
     assert said["items"][1]["variant_id"] == str(RED)
 
 
+@pytest.mark.rule("BR-CART-001")
 async def test_what_there_is_none_left_of_is_refused(sales: Sales) -> None:
     with_shirts(sales)
     grace = a_customer(sales)
@@ -125,6 +127,7 @@ async def test_what_there_is_none_left_of_is_refused(sales: Sales) -> None:
     ]
 
 
+@pytest.mark.rule("BR-CART-001")
 async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales: Sales) -> None:
     answer = await a_customer(sales).add("desk", 51)
 
@@ -140,6 +143,7 @@ async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales:
     ]
 
 
+@pytest.mark.rule("BR-CART-001")
 async def test_what_is_in_the_cart_already_counts(sales: Sales) -> None:
     grace = a_customer(sales)
     await grace.has("desk", 30)
@@ -153,6 +157,7 @@ async def test_what_is_in_the_cart_already_counts(sales: Sales) -> None:
     assert just_enough.json()["items"][0]["quantity"] == 50
 
 
+@pytest.mark.rule("BR-CART-002")
 async def test_of_what_comes_in_variants_one_has_to_be_chosen(sales: Sales) -> None:
     with_shirts(sales)
 

@@ -10,6 +10,7 @@ from services.sales.tests.fake_product import Ware
 from services.sales.tests.shopping import a_customer, a_guest, refused
 
 
+@pytest.mark.rule("AC-CART-002")
 @pytest.mark.parametrize("quantity", [1, 7, 50])
 async def test_another_quantity_is_answered_with_the_new_total_and_told(sales: Sales, quantity: int) -> None:
     grace = a_customer(sales)
@@ -45,6 +46,7 @@ async def test_what_is_changed_has_the_name_and_price_of_then(sales: Sales) -> N
     assert (item["name"], item["unit_price"], item["currency"]) == ("A better lamp", "25.00", "EUR")
 
 
+@pytest.mark.rule("BR-CART-001")
 @pytest.mark.parametrize("stock", [0, 5])
 async def test_more_than_there_are_is_refused_and_said_how_many_there_are(sales: Sales, stock: int) -> None:
     grace = a_customer(sales)
@@ -73,6 +75,7 @@ async def test_what_is_not_in_the_cart_cannot_be_changed(sales: Sales) -> None:
     assert sales.product.quoted == quoted + 1
 
 
+@pytest.mark.rule("BR-PROD-002")
 @pytest.mark.parametrize(("ware", "code"), [(None, "PRODUCT_NOT_AVAILABLE"), ("inactive", "PRODUCT_NOT_AVAILABLE")])
 async def test_what_is_not_sold_any_more_can_only_be_taken_out(sales: Sales, ware: str | None, code: str) -> None:
     grace = a_customer(sales)
@@ -116,6 +119,7 @@ async def test_the_same_quantity_again_is_refused_when_there_are_not_so_many_any
     assert refused(await grace.change(desk, 3)) == (400, "QUANTITY_EXCEEDS_STOCK")
 
 
+@pytest.mark.rule("AC-CART-003")
 async def test_what_is_taken_out_is_told_and_the_rest_stays(sales: Sales) -> None:
     grace = a_customer(sales)
     lamp = await grace.has("lamp", 2)

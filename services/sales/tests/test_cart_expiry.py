@@ -52,6 +52,7 @@ async def many(sales: Sales, count: int) -> None:
     )
 
 
+@pytest.mark.rule("BR-CART-004")
 async def test_customers_carts_are_kept_for_thirty_days_and_guests_for_seven(sales: Sales) -> None:
     people = {
         "old": (a_customer(sales, "old"), SETTINGS.kept + SECOND),
@@ -163,6 +164,7 @@ async def first_and_last(sales: Sales) -> tuple[UUID, UUID]:
     return rows[0], rows[-1]
 
 
+@pytest.mark.rule("AC-CART-004")
 async def test_a_batch_that_fails_holds_nothing_up_and_is_tried_again_at_the_end(sales: Sales) -> None:
     await many(sales, 2 * BATCH + 7)
     first, last = await first_and_last(sales)

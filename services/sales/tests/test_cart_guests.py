@@ -103,6 +103,7 @@ async def test_a_guest_changes_and_takes_out_what_is_in_the_cart(sales: Sales) -
     assert (await guest.clear()).json()["items"] == []
 
 
+@pytest.mark.rule("BR-CART-005")
 async def test_at_log_in_quantities_add_up_and_the_guests_cart_is_gone(sales: Sales) -> None:
     grace, guest = a_customer(sales), await a_guest(sales)
     lamp = await grace.has("lamp", 2)
@@ -180,6 +181,7 @@ async def test_merged_quantities_stop_at_the_largest_allowed_and_lines_at_fifty(
     assert [(each["product_id"], each["added"]) for each in told] == [("nearly", 1), ("first", 2)]
 
 
+@pytest.mark.rule("BR-CART-005")
 async def test_what_was_merged_may_be_more_than_there_are_and_the_cart_says_so(sales: Sales) -> None:
     grace, guest = a_customer(sales), await a_guest(sales)
     await grace.has("desk", 30)

@@ -98,6 +98,7 @@ async def test_who_has_looked_before_sees_what_was_changed_until_the_cart_was_ta
         assert {item.product_id: item.quantity for item in taken.items} == {"lamp": 5, "desk": 1}
 
 
+@pytest.mark.rule("BR-CART-001")
 async def test_all_that_is_added_at_once_together_stays_within_the_stock(sales: Sales) -> None:
     sales.product.wares["lamp"] = Ware(10)
     grace = a_customer(sales)
@@ -136,6 +137,7 @@ async def test_a_customer_has_one_cart_whoever_opens_it_first(sales: Sales) -> N
     assert await grace.quantities() == {"lamp": 5, "desk": 1}
 
 
+@pytest.mark.rule("BR-CART-005")
 async def test_log_ins_at_once_with_one_token_merge_it_once(
     database_url: str, product: FakeProduct, sales: Sales
 ) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from services.sales.tests.factories import Sales
 from services.sales.tests.fake_product import Ware
 from services.sales.tests.shopping import a_customer, a_guest
@@ -33,6 +35,7 @@ async def test_who_has_put_nothing_in_sees_an_empty_cart_and_none_is_made(sales:
     assert await sales.rows("SELECT 1 FROM carts WHERE customer_id IS NOT NULL") == []
 
 
+@pytest.mark.rule("BR-CART-003", "AC-PRICE-001")
 async def test_names_and_prices_are_those_of_now_asked_for_at_once(sales: Sales) -> None:
     grace = a_customer(sales)
     await grace.has("lamp", 2)
@@ -64,6 +67,7 @@ async def test_looking_changes_nothing_and_so_it_is_noted_again(sales: Sales) ->
     assert notes(await grace.cart()) == {"lamp": []}
 
 
+@pytest.mark.rule("BR-CART-003")
 async def test_what_cannot_be_had_is_noted_and_costs_nothing(sales: Sales) -> None:
     grace = a_customer(sales)
     sales.product.wares |= {name: Ware(9, 1000) for name in ("relic", "legend", "shirt", "bread", "scarce")}

@@ -11,6 +11,7 @@ from services.sales.tests.shopping import a_customer
 from services.sales.tests.till import Till
 
 
+@pytest.mark.rule("AC-ORD-001", "BR-ORD-005")
 async def test_the_cart_becomes_an_order_that_waits_for_its_money(sales: Sales) -> None:
     await buyer_with(sales, {"lamp": 2, "desk": 1})
 
@@ -35,6 +36,7 @@ async def test_the_cart_becomes_an_order_that_waits_for_its_money(sales: Sales) 
     assert (payment["amount"], payment["authorised"], payment["currency"]) == (28898, 28898, "USD")
 
 
+@pytest.mark.rule("AC-ORD-002", "BR-ORD-005")
 async def test_its_money_is_taken_and_it_is_confirmed(sales: Sales, till: Till) -> None:
     await buyer_with(sales)
     order = await paid(sales)
@@ -56,6 +58,7 @@ async def test_its_money_is_taken_and_it_is_confirmed(sales: Sales, till: Till) 
     await till.balances()
 
 
+@pytest.mark.rule("BR-ORD-002")
 async def test_it_is_charged_what_things_cost_now_and_not_when_they_were_put_into_the_cart(sales: Sales) -> None:
     await buyer_with(sales)
     sales.product.wares["lamp"].price = 2500
@@ -96,6 +99,7 @@ async def test_what_is_sold_out_meanwhile_is_named_and_nothing_is_charged(sales:
     assert await a_customer(sales).quantities() == {"lamp": 2, "desk": 3}
 
 
+@pytest.mark.rule("BR-ORD-005")
 async def test_a_declined_card_leaves_nothing_behind_and_the_cart_as_it_was(sales: Sales, till: Till) -> None:
     await buyer_with(sales)
 
@@ -112,6 +116,7 @@ async def test_a_declined_card_leaves_nothing_behind_and_the_cart_as_it_was(sale
     await till.balances()
 
 
+@pytest.mark.rule("BR-ORD-010")
 async def test_a_sum_that_the_customer_has_not_seen_is_not_charged(sales: Sales, till: Till) -> None:
     await buyer_with(sales)
     sales.product.wares["lamp"].price = 2500
@@ -163,6 +168,7 @@ async def test_the_same_key_gets_the_first_answer_though_the_cart_is_empty_by_th
     assert await sales.count("payments") == 1
 
 
+@pytest.mark.rule("BR-PAY-001")
 async def test_ten_of_the_same_at_once_are_one_order_that_is_paid_once(sales: Sales, till: Till) -> None:
     await buyer_with(sales)
 
@@ -209,6 +215,7 @@ async def test_while_product_is_away_nothing_is_charged(sales: Sales) -> None:
     assert await sales.count("payments") == 0
 
 
+@pytest.mark.rule("BR-PAY-002")
 async def test_the_cards_token_is_written_down_nowhere_but_at_the_gateway(sales: Sales, till: Till) -> None:
     await buyer_with(sales)
     card = "tok_ok__slow_0"

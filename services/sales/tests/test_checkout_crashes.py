@@ -62,6 +62,7 @@ async def test_a_retry_makes_one_order_of_it_that_is_paid_once(
     await one_paid_order(sales, till)
 
 
+@pytest.mark.rule("BR-ORD-011", "BR-PAY-001")
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("point", CHECKOUT)
 async def test_without_a_retry_it_is_a_paid_order_or_nothing(sales: Sales, till: Till, point: str, fault: str) -> None:
@@ -116,6 +117,7 @@ async def test_a_gateway_that_does_not_answer_charges_once_with_a_retry_and_neve
     await one_paid_order(sales, till)
 
 
+@pytest.mark.rule("BR-ORD-005", "BR-ORD-011")
 @pytest.mark.parametrize("card", ["tok_timeout_after", "tok_timeout_before"])
 async def test_money_that_comes_after_the_attempt_was_undone_goes_back(sales: Sales, till: Till, card: str) -> None:
     await buyer_with(sales)

@@ -10,6 +10,7 @@ from services.sales.tests.fake_product import FakeProduct
 from services.sales.tests.shopping import a_customer, a_guest
 
 
+@pytest.mark.rule("BR-ORD-003")
 async def test_who_is_not_registered_has_to(sales: Sales) -> None:
     unknown = await check_out(sales, customer="nobody")
     guest = await a_guest(sales)
@@ -30,6 +31,7 @@ async def test_who_was_erased_is_not_registered_any_more(sales: Sales) -> None:
     assert refused(await check_out(sales)) == (403, "REGISTRATION_REQUIRED")
 
 
+@pytest.mark.rule("BR-ORD-003")
 async def test_an_email_has_to_be_verified_first(sales: Sales) -> None:
     await buyer(sales, email_verified=False)
 
@@ -46,6 +48,7 @@ async def test_there_has_to_be_something_in_the_cart(sales: Sales) -> None:
     assert refused(await check_out(sales)) == (400, "EMPTY_CART")
 
 
+@pytest.mark.rule("BR-ORD-004")
 @pytest.mark.parametrize(
     ("address", "missing"),
     [
@@ -79,6 +82,7 @@ async def test_an_address_that_cannot_be_one_is_refused_by_field(sales: Sales) -
     assert (*refused(answer), fields(answer)) == (400, "VALIDATION_ERROR", ["shipping_address.country"])
 
 
+@pytest.mark.rule("BR-ORD-004")
 async def test_it_is_not_shipped_abroad(sales: Sales, database_url: str, product: FakeProduct) -> None:
     await buyer_with(sales)
 

@@ -86,6 +86,7 @@ async def test_two_admins_at_once_take_the_money_once(sales: Sales, till: Till) 
     await till.balances()
 
 
+@pytest.mark.rule("BR-PAY-003")
 async def test_money_that_does_not_come_leaves_it_pending_tells_the_admins_and_is_tried_again(
     sales: Sales, till: Till
 ) -> None:
@@ -122,6 +123,7 @@ async def webhook(sales: Sales, told: dict[str, Any], event_id: str) -> httpx.Re
         return await client.post("/api/v1/payment-webhooks/sandbox", content=body, headers=headers)
 
 
+@pytest.mark.rule("BR-PAY-003")
 async def test_an_order_whose_money_does_not_come_in_time_is_cancelled_and_gives_all_back(
     database_url: str, product: FakeProduct, till: Till
 ) -> None:

@@ -63,6 +63,7 @@ async def a_life(sales: Sales) -> tuple[str, str]:
     return id, str(session["refresh_token"])
 
 
+@pytest.mark.rule("BR-PRIV-002")
 async def test_all_that_is_personal_is_gone_but_where_orders_went_and_what_was_told_before(sales: Sales) -> None:
     id, _ = await a_life(sales)
     before = await mentions(sales)
@@ -114,6 +115,7 @@ async def test_a_row_without_anything_stays_in_the_place_of_the_customer(sales: 
     }
 
 
+@pytest.mark.rule("BR-PRIV-002")
 async def test_orders_and_what_happened_to_them_stay_whole(sales: Sales) -> None:
     id, _ = await a_life(sales)
     tables = ("orders", "order_items", "order_history")

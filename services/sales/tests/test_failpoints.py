@@ -60,6 +60,7 @@ async def test_a_retry_makes_exactly_one_order_of_it(sales: Sales, point: str, f
     await sales.nothing_is_halfway()
 
 
+@pytest.mark.rule("BR-ORD-011")
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("point", ORDER)
 async def test_without_a_retry_it_is_an_order_with_its_hold_or_neither(sales: Sales, point: str, fault: str) -> None:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+import pytest
+
 from chassis import steps
 from chassis.consumer import Received
 from chassis.ids import uuid7
@@ -56,6 +58,7 @@ EXAMPLE_DELIVERED: dict[str, Any] = {
 }
 
 
+@pytest.mark.rule("AC-ORD-003", "AC-ORD-004")
 async def test_a_parcel_that_leaves_and_arrives_makes_the_order_shipped_and_delivered(sales: Sales) -> None:
     id = await an_order_in(sales)
 
@@ -117,6 +120,7 @@ async def test_the_same_message_again_changes_nothing(sales: Sales) -> None:
     assert await parked(sales) == []
 
 
+@pytest.mark.rule("BR-ORD-006")
 async def test_the_same_status_in_another_message_changes_nothing(sales: Sales) -> None:
     id = await an_order_in(sales)
 

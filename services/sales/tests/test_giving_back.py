@@ -23,6 +23,7 @@ async def books_balance(sales: Sales, till: Till) -> None:
     await till.balances()
 
 
+@pytest.mark.rule("BR-ORD-009", "AC-ORD-005")
 async def test_money_that_was_taken_is_refunded(sales: Sales, till: Till) -> None:
     order = await confirmed(sales, till)
 
@@ -35,6 +36,7 @@ async def test_money_that_was_taken_is_refunded(sales: Sales, till: Till) -> Non
     assert (payment["state"], payment["refunded"], payment["kept"]) == ("REFUNDED", 3998, 0)
 
 
+@pytest.mark.rule("BR-ORD-009")
 async def test_money_that_is_only_held_is_let_go(sales: Sales, till: Till) -> None:
     await buyer_with(sales)
     order = await paid(sales, "tok_capture_fails")
@@ -82,6 +84,7 @@ async def test_a_refund_that_fails_for_good_is_for_people_and_the_customer_hears
     assert (await payment_of(sales, order["order_id"]))["state"] == "REFUNDED"
 
 
+@pytest.mark.rule("BR-ORD-009")
 async def test_while_the_gateway_is_away_the_order_is_cancelled_and_the_money_follows(sales: Sales, till: Till) -> None:
     order = await confirmed(sales, till, "tok_refund_timeout_before_2")
 

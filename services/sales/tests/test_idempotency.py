@@ -12,6 +12,7 @@ from services.sales.tests.factories import Sales, running, wanted
 from services.sales.tests.fake_product import FakeProduct, Ware, does_it_late
 
 
+@pytest.mark.rule("BR-IDEM-001")
 async def test_a_repeated_order_gets_the_first_answer_byte_for_byte(sales: Sales) -> None:
     first = await sales.order(key="key")
 
@@ -23,6 +24,7 @@ async def test_a_repeated_order_gets_the_first_answer_byte_for_byte(sales: Sales
     await sales.nothing_is_halfway()
 
 
+@pytest.mark.rule("BR-IDEM-001")
 async def test_a_repeated_refusal_is_the_first_one_even_when_the_stock_has_come(sales: Sales) -> None:
     first = await sales.order(wanted(("desk", 51)), "key")
     sales.product.wares["desk"] = Ware(51)
@@ -46,6 +48,7 @@ async def test_twenty_at_once_are_one_order(sales: Sales) -> None:
     await sales.nothing_is_halfway()
 
 
+@pytest.mark.rule("BR-IDEM-001")
 async def test_twenty_at_once_through_two_processes_are_one_order(
     database_url: str, product: FakeProduct, sales: Sales
 ) -> None:
@@ -79,6 +82,7 @@ async def test_a_twin_waits_for_the_one_who_is_being_served(sales: Sales) -> Non
     assert [len(call) for call in sales.product.asked] == [1]
 
 
+@pytest.mark.rule("BR-IDEM-002")
 @pytest.mark.parametrize(
     "other",
     [
@@ -108,6 +112,7 @@ async def test_another_body_is_refused_also_while_the_first_is_being_served(sale
     assert sorted(answer.status_code for answer in answers) == [201, 422]
 
 
+@pytest.mark.rule("BR-IDEM-002")
 async def test_the_same_key_of_another_customer_is_another_key(sales: Sales) -> None:
     graces = await sales.order(key="key")
 
@@ -147,6 +152,7 @@ async def test_without_a_key_each_request_is_an_order(sales: Sales) -> None:
     await sales.nothing_is_halfway()
 
 
+@pytest.mark.rule("BR-ORD-001")
 async def test_of_two_hundred_orders_for_fifty_desks_fifty_are_taken(
     database_url: str, product: FakeProduct, sales: Sales
 ) -> None:

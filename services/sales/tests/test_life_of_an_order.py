@@ -34,6 +34,7 @@ def test_the_table_is_the_one_of_the_design() -> None:
     assert set(NEXT) == set(OrderStatus)
 
 
+@pytest.mark.rule("BR-ORD-006")
 @pytest.mark.parametrize(("now", "then"), [*pairs(OrderStatus, OrderStatus)])
 def test_an_order_becomes_only_what_the_table_allows(now: OrderStatus, then: OrderStatus) -> None:
     order = an_order(status=now)

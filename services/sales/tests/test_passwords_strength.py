@@ -17,6 +17,7 @@ def missed(password: str, email: str = GRACE) -> list[str]:
     return []
 
 
+@pytest.mark.rule("BR-REG-002")
 async def test_a_weak_password_is_refused_with_what_it_misses(sales: Sales) -> None:
     answer = await register(sales, password="Grace")
 
@@ -90,6 +91,7 @@ COMMON = [
 ]
 
 
+@pytest.mark.rule("BR-REG-002")
 @pytest.mark.parametrize("password", COMMON)
 def test_what_is_tried_first_is_not_taken(password: str) -> None:
     assert "uncommon" in missed(password)
@@ -112,6 +114,7 @@ def test_what_nobody_tries_first_is_taken(password: str) -> None:
     assert missed(password) == []
 
 
+@pytest.mark.rule("BR-REG-002")
 @pytest.mark.parametrize(
     ("password", "email"),
     [

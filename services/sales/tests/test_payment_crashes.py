@@ -56,6 +56,7 @@ async def struck(work: Awaitable[object], point: str, fault: str) -> int:
     return hits
 
 
+@pytest.mark.rule("BR-ORD-011")
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("kind", JOURNEYS)
@@ -71,6 +72,7 @@ async def test_the_jobs_finish_what_was_begun(till: Till, second_till: Till, kin
     await till.balances()
 
 
+@pytest.mark.rule("BR-PAY-001")
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_customer_who_asks_again_after_a_crash_pays_once(till: Till, point: str, fault: str) -> None:

@@ -101,6 +101,7 @@ async def test_what_never_arrived_is_asked_again_by_the_customer_and_held(till: 
     assert isinstance(await till.authorise("tok_timeout_before_1", payment_id=attempt), Authorised)
 
 
+@pytest.mark.rule("BR-PAY-001")
 async def test_what_never_arrived_and_is_not_asked_again_cannot_happen_any_more(till: Till) -> None:
     unsure = await till.authorise("tok_timeout_before_1")
 

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
+
 from chassis import steps
 from contracts.product.inventory import ReservationState
 from contracts.sales.orders import OrderCreated, PlaceOrder
@@ -12,6 +14,7 @@ from services.sales.tests.factories import ADDRESS, Sales, wanted
 from services.sales.tests.fake_product import Ware
 
 
+@pytest.mark.rule("AC-ORD-006")
 async def test_an_order_is_answered_with_what_it_costs_and_what_becomes_of_it(sales: Sales) -> None:
     answer = await sales.order(wanted(("lamp", 2), "desk", note=" Ring twice. "))
 
@@ -109,6 +112,7 @@ async def test_the_same_product_twice_is_one_line(sales: Sales) -> None:
     assert [(line["product_id"], line["quantity"]) for line in said["items"]] == [("lamp", 5), ("desk", 1)]
 
 
+@pytest.mark.rule("BR-ORD-002")
 async def test_name_and_price_are_those_of_product_at_this_moment(sales: Sales) -> None:
     sales.product.wares["lamp"] = Ware(5, 5, "Lämpchen 💡", "EUR")
 
@@ -118,6 +122,7 @@ async def test_name_and_price_are_those_of_product_at_this_moment(sales: Sales) 
     assert (said["total"], said["currency"]) == ("0.05", "EUR")
 
 
+@pytest.mark.rule("AC-ORD-006")
 async def test_what_is_not_in_stock_is_refused_and_said_item_by_item(sales: Sales) -> None:
     answer = await sales.order(wanted("lamp", ("desk", 30), "lamp", ("desk", 21), "unicorn"))
 
@@ -144,6 +149,7 @@ async def test_what_is_not_in_stock_is_refused_and_said_item_by_item(sales: Sale
     ]
 
 
+@pytest.mark.rule("BR-ORD-001", "AC-ORD-006")
 async def test_what_is_refused_leaves_no_order_and_no_event_and_holds_nothing(sales: Sales) -> None:
     await sales.order(wanted("lamp", ("desk", 51)))
 
@@ -165,6 +171,7 @@ async def test_the_address_on_file_is_used_when_none_is_sent(sales: Sales) -> No
     assert (await sales.published("order.created"))[0]["data"]["shipping_address"]["line1"] == "12 Analytical Row"
 
 
+@pytest.mark.rule("BR-ORD-004")
 async def test_without_any_address_the_order_is_refused_before_anything_is_done(sales: Sales) -> None:
     answer = await sales.order(wanted(address=None), "key")
 

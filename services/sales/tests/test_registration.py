@@ -15,6 +15,7 @@ from services.sales.tests.factories import Sales, running
 from services.sales.tests.fake_product import FakeProduct
 
 
+@pytest.mark.rule("BR-REG-003")
 async def test_whoever_registers_has_an_account_an_empty_cart_and_a_mail_on_its_way(sales: Sales) -> None:
     answer = await register(sales, language="de")
 
@@ -69,6 +70,7 @@ async def test_mails_are_in_english_unless_something_else_is_wanted(sales: Sales
     assert refused(await register(sales, email="ada@example.org", language="xx")) == (400, "VALIDATION_ERROR")
 
 
+@pytest.mark.rule("BR-REG-001")
 @pytest.mark.parametrize("spelling", [GRACE, GRACE.upper(), f"  {GRACE}\t", "Grace@Example.ORG\r\n"])
 async def test_an_email_is_one_accounts_however_it_is_spelt(sales: Sales, spelling: str) -> None:
     await register(sales)
@@ -79,6 +81,7 @@ async def test_an_email_is_one_accounts_however_it_is_spelt(sales: Sales, spelli
     assert await sales.count("customers") == await sales.count("carts") == await sales.count("outbox") == 1
 
 
+@pytest.mark.rule("BR-REG-001")
 async def test_of_many_at_once_one_gets_the_account(sales: Sales) -> None:
     answers = await asyncio.gather(*(register(sales, email=[GRACE, GRACE.upper()][n % 2]) for n in range(10)))
 

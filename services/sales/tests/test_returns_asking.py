@@ -101,6 +101,7 @@ async def test_an_erased_customer_asks_for_nothing_any_more(sales: Sales) -> Non
     assert await sales.count("returns") == 0
 
 
+@pytest.mark.rule("BR-RET-001")
 @pytest.mark.parametrize("status", sorted(set(OrderStatus) - {OrderStatus.DELIVERED, OrderStatus.CANCELLED}))
 async def test_only_what_was_delivered_comes_back(sales: Sales, status: OrderStatus) -> None:
     order = an_order(status=status)
@@ -117,6 +118,7 @@ async def test_a_cancelled_order_is_not_returned(sales: Sales) -> None:
     assert refused(await ask(sales, order)) == (409, "RETURN_NOT_ALLOWED")
 
 
+@pytest.mark.rule("BR-RET-001")
 @pytest.mark.parametrize(("days", "status"), [("29 days 23 hours", 201), ("30 days 1 minute", 409)])
 async def test_it_has_thirty_days(sales: Sales, days: str, status: int) -> None:
     order = await delivered(sales)
@@ -132,6 +134,7 @@ async def test_it_has_as_long_as_the_merchant_says(database_url: str, sales: Sal
     assert sales.settings_like(shipping={"returns_within": "P3D"}).shipping.returns_within.days == 3
 
 
+@pytest.mark.rule("BR-RET-001")
 async def test_no_more_comes_back_than_was_ordered(sales: Sales) -> None:
     order = await delivered(sales, ("lamp", 3))
 
@@ -234,6 +237,7 @@ async def test_the_same_key_asks_once(sales: Sales) -> None:
     assert await sales.count("returns") == 1
 
 
+@pytest.mark.rule("BR-RET-001")
 async def test_of_many_who_want_the_last_piece_back_at_once_one_does(sales: Sales) -> None:
     order = await delivered(sales, ("lamp", 3))
 

@@ -80,6 +80,7 @@ async def test_the_desk_sees_those_that_it_has_to_see_to(sales: Sales) -> None:
     assert refused(await shown(sales, "", "grace", "customer")) == (403, "FORBIDDEN")
 
 
+@pytest.mark.rule("AC-RET-001")
 async def test_a_return_is_shown_to_its_customer_and_to_staff(sales: Sales) -> None:
     return_id = await asked(sales, await delivered(sales))
 

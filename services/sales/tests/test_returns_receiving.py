@@ -28,6 +28,7 @@ def restocks(answer: Any) -> list[bool | None]:
     return [item["restock"] for item in answer.json()["items"]]
 
 
+@pytest.mark.rule("BR-RET-002")
 async def test_the_goods_are_back_on_the_shelf(sales: Sales) -> None:
     return_id = await asked(sales, await delivered(sales), ("lamp", 2), "desk")
 
@@ -45,6 +46,7 @@ async def test_the_goods_are_back_on_the_shelf(sales: Sales) -> None:
     assert row["after"] == {"state": "RECEIVED", "restocked": 3}
 
 
+@pytest.mark.rule("BR-RET-002")
 async def test_what_is_no_good_does_not_go_back(sales: Sales) -> None:
     return_id = await asked(sales, await delivered(sales), ("lamp", 2), "desk")
 
@@ -144,6 +146,7 @@ async def test_what_was_rejected_is_not_received(sales: Sales) -> None:
     assert back(sales.product) == {}
 
 
+@pytest.mark.rule("BR-RET-002")
 async def test_of_many_at_once_one_receives_it(sales: Sales) -> None:
     return_id = await asked(sales, await delivered(sales), ("lamp", 2))
 

@@ -39,6 +39,7 @@ async def went_back(sales: Sales, till: Till, amount: int) -> None:
     assert (await sales.rows(ledger))[0]["sum"] == (amount or None)
 
 
+@pytest.mark.rule("AC-RET-001")
 async def test_the_price_of_what_came_back_goes_back_to_the_card(sales: Sales, till: Till) -> None:
     return_id = await received(sales, await delivered_and_paid(sales, till), "lamp", "desk")
 
@@ -76,6 +77,7 @@ async def test_a_part_of_it_is_enough(sales: Sales, till: Till) -> None:
     await went_back(sales, till, 10000)
 
 
+@pytest.mark.rule("BR-RET-003")
 async def test_no_more_goes_back_than_what_came_back_has_cost(sales: Sales, till: Till) -> None:
     return_id = await received(sales, await delivered_and_paid(sales, till), "lamp")
 
@@ -145,6 +147,7 @@ async def test_repeating_it_changes_nothing(sales: Sales, till: Till) -> None:
     assert len(await sales.published("order.return_refunded")) == 1
 
 
+@pytest.mark.rule("BR-RET-003")
 async def test_of_many_at_once_the_money_goes_back_once(sales: Sales, till: Till) -> None:
     return_id = await received(sales, await delivered_and_paid(sales, till))
 

@@ -43,6 +43,7 @@ def most(answer: Any) -> str:
     return str(answer.json()["error"]["details"][0]["most"])
 
 
+@pytest.mark.rule("BR-RET-003")
 async def test_with_the_whole_order_the_shipping_goes_back_if_the_admin_says_so(sales: Sales, till: Till) -> None:
     order = await delivered_and_paid(sales, till)
     return_id = await received(sales, order, *ALL)
@@ -65,6 +66,7 @@ async def test_unless_it_is_asked_for_it_stays(sales: Sales, till: Till) -> None
     assert (await payment_of(sales, order["order_id"]))["kept"] == 500
 
 
+@pytest.mark.rule("BR-RET-003")
 async def test_with_a_part_of_the_order_it_does_not(sales: Sales, till: Till) -> None:
     return_id = await received(sales, await delivered_and_paid(sales, till), ("lamp", 2))
 

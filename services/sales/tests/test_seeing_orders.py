@@ -163,6 +163,7 @@ async def test_a_cursor_shows_nobody_the_orders_of_another(sales: Sales) -> None
     assert {order["customer_id"] for order in adas["items"]} == {"ada"}
 
 
+@pytest.mark.rule("BR-PRIV-001")
 @pytest.mark.parametrize("path", ["/{id}", "/{id}/timeline"])
 async def test_an_order_of_another_customer_is_not_there(sales: Sales, path: str) -> None:
     order = an_order(customer="ada")
@@ -177,6 +178,7 @@ async def test_an_order_of_another_customer_is_not_there(sales: Sales, path: str
     assert without_trace[0] == without_trace[1]
 
 
+@pytest.mark.rule("BR-PRIV-001")
 async def test_an_admin_sees_the_orders_of_all(sales: Sales) -> None:
     orders = [an_order(customer="ada"), an_order(customer="grace")]
     await sales.write(*orders)

@@ -24,6 +24,7 @@ from services.sales.tests.test_following_shipments import EXAMPLE_SHIPPED
 SHIPPED, DELIVERED = OrderStatus.SHIPPED, OrderStatus.DELIVERED
 
 
+@pytest.mark.rule("BR-ORD-006")
 async def test_a_delivery_that_is_heard_of_first_waits_for_its_shipping(sales: Sales) -> None:
     id = await an_order_in(sales)
 
@@ -52,6 +53,7 @@ async def test_both_in_one_batch_count_in_either_order(sales: Sales, turned: boo
     assert await parked(sales) == []
 
 
+@pytest.mark.rule("BR-ORD-006")
 async def test_a_shipping_that_is_heard_of_late_is_refused_and_can_be_seen(sales: Sales) -> None:
     id = await an_order_in(sales)
     await sales.service.consumer.handle([report(id, SHIPPED, event_id="s"), report(id, DELIVERED, event_id="d")])

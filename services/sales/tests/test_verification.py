@@ -26,6 +26,7 @@ async def is_verified(sales: Sales) -> bool:
     return bool(row["email_verified"])
 
 
+@pytest.mark.rule("BR-REG-003")
 async def test_the_token_from_the_mail_proves_the_email(sales: Sales) -> None:
     customer_id = (await register(sales)).json()["customer_id"]
     [token] = await mailed(sales, "customer.registered")
@@ -39,6 +40,7 @@ async def test_the_token_from_the_mail_proves_the_email(sales: Sales) -> None:
     assert row == {"actor": customer_id, "before": {"email_verified": False}, "after": {"email_verified": True}}
 
 
+@pytest.mark.rule("BR-REG-004")
 async def test_a_token_is_good_for_once(sales: Sales) -> None:
     await register(sales)
     [token] = await mailed(sales, "customer.registered")
@@ -56,6 +58,7 @@ async def test_of_many_at_once_with_one_token_one_gets_it(sales: Sales) -> None:
     assert Counter(answer.status_code for answer in answers) == {200: 1, 400: 5}
 
 
+@pytest.mark.rule("BR-REG-004")
 async def test_it_lives_for_a_day(sales: Sales) -> None:
     await register(sales)
     [token], [event] = await mailed(sales, "customer.registered"), await sales.published()
@@ -76,6 +79,7 @@ async def test_how_long_it_lives_can_be_set(sales: Sales, database_url: str, pro
     assert refused(await verify(sales, token)) == (400, "INVALID_TOKEN")
 
 
+@pytest.mark.rule("BR-REG-004")
 async def test_a_newer_one_supersedes_it(sales: Sales) -> None:
     await register(sales)
     assert (await ask(sales, "verification-requests")).json() == ASKED
@@ -87,6 +91,7 @@ async def test_a_newer_one_supersedes_it(sales: Sales) -> None:
     assert (await verify(sales, newer)).status_code == 200
 
 
+@pytest.mark.rule("BR-REG-004")
 async def test_one_for_another_purpose_proves_nothing_and_stays_good(sales: Sales) -> None:
     await register(sales)
     token = await reset_token(sales)

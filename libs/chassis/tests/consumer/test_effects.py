@@ -38,6 +38,7 @@ async def test_a_duplicate_in_one_batch_has_one_effect(consumer: Consumer, datab
     assert await noted(database) == await outbox(database) == [1, 2]
 
 
+@pytest.mark.rule("BR-EVENT-002")
 async def test_a_duplicate_in_a_later_batch_has_no_effect(consumer: Consumer, database: Database) -> None:
     [one] = placed(1)
     await consumer.handle([one])
@@ -81,6 +82,7 @@ async def test_two_replicas_that_hear_the_same_many_times_neither_block_nor_doub
     assert not await waiting(database)
 
 
+@pytest.mark.rule("BR-EVENT-002")
 @pytest.mark.usefixtures("disarmed")
 async def test_what_was_committed_but_not_acknowledged_comes_again_and_changes_nothing(
     database: Database, broker: Broker, noting: Noting, telemetry: Telemetry

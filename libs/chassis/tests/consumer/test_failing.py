@@ -17,6 +17,7 @@ from libs.chassis.tests.consumer.factories import handled, waiting
 from libs.chassis.tests.factories import DatabaseWire, Noting, Placed, note, noted, outbox, parked, placed
 
 
+@pytest.mark.rule("BR-EVENT-003")
 async def test_of_a_batch_with_one_bad_event_the_others_are_handled_and_the_bad_one_is_parked(
     consumer: Consumer, noting: Noting, database: Database, telemetry: Telemetry
 ) -> None:

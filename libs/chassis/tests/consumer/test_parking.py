@@ -14,6 +14,7 @@ from libs.chassis.tests.consumer.factories import state
 from libs.chassis.tests.factories import Noting, execute, make_due, noted, outbox, placed
 
 
+@pytest.mark.rule("BR-EVENT-003")
 async def test_a_postponed_event_is_tried_with_growing_delay_until_it_works(
     consumer: Consumer, noting: Noting, database: Database, event_id: str
 ) -> None:

@@ -1,6 +1,7 @@
 """Nobody but who made a request is given its answer, and no more is kept of them than that."""
 
 import httpx
+import pytest
 
 from chassis.db import Database
 from chassis.idempotency import forget_keys
@@ -8,6 +9,7 @@ from libs.chassis.tests.factories import column, noted
 from libs.chassis.tests.idempotency.making import ADA, BEA, UUID_KEY, code, make, stored
 
 
+@pytest.mark.rule("BR-IDEM-002")
 async def test_the_same_key_of_another_caller_is_another_key(client: httpx.AsyncClient, database: Database) -> None:
     adas, beas = await make(client), await make(client, who=BEA)
 

@@ -13,6 +13,7 @@ from libs.chassis.tests.idempotency.making import ADA, asked, code, make, router
 from libs.chassis.tests.web import application, calling
 
 
+@pytest.mark.rule("BR-IDEM-001")
 async def test_a_repeated_request_gets_the_first_answer_byte_for_byte(
     client: httpx.AsyncClient, database: Database
 ) -> None:
@@ -35,6 +36,7 @@ async def test_another_status_and_fields_that_are_left_out_are_repeated_too(clie
     assert (again.status_code, again.content) == (202, first.content)
 
 
+@pytest.mark.rule("BR-IDEM-001")
 async def test_twenty_at_once_are_done_once(client: httpx.AsyncClient, database: Database, replica: Database) -> None:
     async with calling(application(replica, router)) as other:
         answers = await asyncio.gather(*(make((client, other)[n % 2]) for n in range(20)))
@@ -73,6 +75,7 @@ async def test_who_waits_too_long_for_the_first_is_asked_to_come_again(
     assert await noted(database, "made") == []
 
 
+@pytest.mark.rule("BR-IDEM-002")
 @pytest.mark.parametrize(
     "other", [{"number": 2}, {"label": "big"}, {"label": ""}, {"tags": {"a": "b"}}, {"tags": {"a": "c", "d": "b"}}]
 )

@@ -105,7 +105,7 @@ def _call(step: Step, path: Path | None) -> Call:
 
 def compare(wanted: Expected, seen: Several[Call]) -> list[Difference]:
     """What comes afterwards may come at any time, each in its own place among the calls that were seen."""
-    seen = _once_each_round(seen, wanted.loops)
+    seen = _once_each_round(seen, wanted)
     places = _find(wanted.afterwards, seen)
     left = [call for place, call in enumerate(seen) if place not in places.values()]
     return [*_in_order(wanted.in_order, left), *_afterwards(wanted.afterwards, seen, places)]
@@ -121,12 +121,18 @@ def _who_does_what(arrow: Arrow) -> WhoDoesWhat:
     return arrow.actor, arrow.target, arrow.action
 
 
-def _once_each_round(seen: Several[Call], loops: Several[frozenset[WhoDoesWhat]]) -> list[Call]:
-    """Of what a loop repeats only the first is left, unless a later one ended otherwise."""
+def _once_each_round(seen: Several[Call], wanted: Expected) -> list[Call]:
+    """Of what a loop repeats only the first is left, unless a later one ended otherwise, or came after the loop."""
     left: list[Call] = []
+    in_order = {call.who_does_what for call in wanted.in_order}
+    over: set[frozenset[WhoDoesWhat]] = set()
+    began: set[frozenset[WhoDoesWhat]] = set()
     for call in seen:
-        is_repeated = any(call.who_does_what in loop for loop in loops)
-        if not is_repeated or not any(_is_same(call, other) for other in left):
+        its = {loop for loop in wanted.loops if call.who_does_what in loop}
+        if call.who_does_what in in_order:
+            over |= {loop for loop in began - its if loop <= in_order}
+        began |= its
+        if not its - over or not any(_is_same(call, other) for other in left):
             left.append(call)
     return left
 
