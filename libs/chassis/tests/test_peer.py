@@ -93,7 +93,7 @@ async def callee() -> AsyncIterator[Callee]:
     await server.close()
 
 
-def _peer(url: str, timeout: float = 2) -> Peer:
+def _peer(url: str, timeout: float = 30) -> Peer:
     return Peer("product", url, ServiceCredential(Signer(PRIVATE), "sales"), timeout=timedelta(seconds=timeout))
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Signer",
     "Warehouse",
     "caller_of",
+    "is_service",
     "needs",
     "new_keypair",
 ]
@@ -63,6 +64,14 @@ def caller_of(request: Request) -> Caller:
         raise Unauthenticated
     auth: Auth = request.app.state.auth
     return auth.keyring.verify(token, auth.audience)
+
+
+def is_service(request: Request) -> bool:
+    """Whether one of ours calls: for what is heard before a route asks who it is."""
+    try:
+        return "service" in caller_of(request).roles
+    except Unauthenticated:
+        return False
 
 
 Customer = Annotated[Caller, Depends(needs("customer"))]

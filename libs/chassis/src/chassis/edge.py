@@ -8,10 +8,11 @@ from time import perf_counter
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import tracing
+from .auth import is_service
 from .body import SafeRoute, read_json
 from .errors import Invalid, NotFound, TooLarge
 from .refusals import REFUSED_WITH, answer, envelope, refusals, translate
@@ -58,7 +59,7 @@ class _Edge:
         exchange = _Exchange(scope, receive, send)
         service = tracing.service_name.set(self._telemetry.service)
         try:
-            with tracing.continue_trace(exchange.header(_TRACE), exchange.header(_BATCH)):
+            with tracing.continue_trace(exchange.header(_TRACE), _batch(exchange)):
                 try:
                     await self._answer(exchange)
                 finally:
@@ -128,6 +129,12 @@ class _Exchange:
         elif self.is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)
+
+
+def _batch(exchange: _Exchange) -> str | None:
+    """Only ours work for many at once: what anybody else says of it would be a span in each trace that they name."""
+    batch = exchange.header(_BATCH) if tracing.active else None
+    return batch if batch is not None and is_service(Request(exchange.scope)) else None
 
 
 def _refusal(exchange: _Exchange) -> ASGIApp | None:

@@ -1,6 +1,7 @@
 """Each route opens to the roles that it names, and to no one else."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -18,7 +19,9 @@ from chassis.auth import (
     Warehouse,
 )
 from chassis.edge import install
+from chassis.steps import record
 from chassis.telemetry import Telemetry
+from chassis.tracing import BATCH_HEADER, new_traceparent, traceparents
 from libs.chassis.tests.auth.factories import PEOPLE_PRIVATE, SALES_PRIVATE
 
 
@@ -47,6 +50,10 @@ def _app(keyring: KeyRing) -> FastAPI:
     async def peer(caller: ServicePeer) -> str:
         return caller.subject
 
+    @app.get("/open")
+    async def open_to_all() -> int:
+        return len(traceparents())
+
     return app
 
 
@@ -57,9 +64,11 @@ Get = Callable[..., Awaitable[httpx.Response]]
 def get(keyring: KeyRing) -> Get:
     app = _app(keyring)
 
-    async def ask(path: str, authorization: str | None = None) -> httpx.Response:
+    async def ask(path: str, authorization: str | None = None, **headers: str) -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
-            return await client.get(path, headers={"authorization": authorization} if authorization else {})
+            return await client.get(
+                path, headers={**headers, **({"authorization": authorization} if authorization else {})}
+            )
 
     return ask
 
@@ -109,6 +118,25 @@ async def test_the_word_bearer_may_be_written_in_any_case(get: Get) -> None:
     answer = await get("/customer", f"bEARER {Signer(PEOPLE_PRIVATE).token('ann', ['customer'])}")
 
     assert answer.json() == "ann"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "traces"),
+    [
+        (f"Bearer {Signer(SALES_PRIVATE).token('sales', ['service'], 'product', timedelta(days=1))}", 2),
+        (f"Bearer {Signer(PEOPLE_PRIVATE).token('ann', ['admin'], lives=timedelta(days=1))}", 1),
+        ("Bearer x", 1),
+        (None, 1),
+    ],
+    ids=["a service", "a person", "a forger", "nobody"],
+)
+async def test_only_ours_may_work_for_several_traces_at_once(get: Get, authorization: str | None, traces: int) -> None:
+    batch = ",".join(new_traceparent() for _ in range(2))
+
+    with record():
+        answer = await get("/open", authorization, **{BATCH_HEADER: batch})
+
+    assert answer.json() == traces
 
 
 def test_the_api_document_says_that_a_token_is_needed(keyring: KeyRing) -> None:
