@@ -12,6 +12,7 @@ import pytest
 
 from chassis.broker import Message
 from chassis.consumer import Received
+from chassis.tracing import new_traceparent, working_for
 from contracts.delivery.shipments import SplitShipment
 from contracts.envelope import Envelope, Event
 from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderStatus
@@ -126,7 +127,8 @@ async def test_a_split_that_waited_for_the_end_of_the_order_finds_it_stopped(des
     ready = await desk.ready(order)
 
     async with desk.database.begin() as session:
-        await stop_shipments(session, [received(OrderCancelled, cancelled(order))])
+        with working_for([new_traceparent()]):
+            await stop_shipments(session, [received(OrderCancelled, cancelled(order))])
         splitting = asyncio.create_task(split(second_desk, ready, some(product_456=2)))
         await until_somebody_waits(desk)
     answer = await splitting
@@ -142,7 +144,8 @@ async def test_a_split_that_waited_for_the_end_of_a_hold_makes_a_parcel_that_is_
     ready = await desk.ready(order)
 
     async with desk.database.begin() as session:
-        await release_shipments(session, [received(OrderConfirmed, paid(order))])
+        with working_for([new_traceparent()]):
+            await release_shipments(session, [received(OrderConfirmed, paid(order))])
         splitting = asyncio.create_task(split(second_desk, ready, some(product_456=2)))
         await until_somebody_waits(desk)
 

@@ -81,7 +81,7 @@ async def test_without_a_retry_it_is_an_order_with_its_hold_or_neither(sales: Sa
 async def test_an_order_that_takes_too_long_is_given_up_in_time(
     sales: Sales, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(placing, "_LONGEST", timedelta(seconds=0.3))
+    monkeypatch.setattr(placing, "LONGEST", timedelta(seconds=0.3))
     arm("test", f"sales.order.{point}=sleep:0.6*1")
 
     answer = await sales.order(wanted(("lamp", 2)), "key")
