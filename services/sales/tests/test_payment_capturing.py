@@ -103,6 +103,23 @@ async def test_a_capture_that_arrives_after_it_was_given_up_is_refunded(till: Ti
     await till.balances()
 
 
+async def test_what_somebody_captured_there_after_ours_was_given_up_is_theirs_and_refunded(till: Till) -> None:
+    held = await till.authorised("tok_capture_timeout_before_1")
+    await till.payments.capture(held, "admin")
+    await till.by_hand(held, OperationKind.CAPTURE)
+
+    await till.give_back(held)
+    await till.quiet()
+
+    assert await till.state(held) == "REFUNDED"
+    captures = await till.rows("SELECT asked_by, state FROM payment_operations WHERE kind = 'capture' ORDER BY state")
+    assert [(each["asked_by"], each["state"]) for each in captures] == [
+        ("gateway:sandbox", "done"),
+        ("admin", "refused"),
+    ]
+    await till.balances()
+
+
 async def test_a_capture_of_what_is_to_be_given_back_is_not_asked_for_again(till: Till) -> None:
     held = await till.authorised("tok_capture_timeout_before_1")
     await till.payments.capture(held, "admin")

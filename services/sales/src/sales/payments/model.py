@@ -110,6 +110,10 @@ class Payment:
             raise NotWanted
         self._become(CAPTURING, now)
 
+    def resume_capture(self, now: datetime) -> None:
+        """Wanted or not: it has come about, and is to be found out by whom."""
+        self._become(CAPTURING, now)
+
     def stop_capture(self, now: datetime) -> None:
         """The authorisation still stands."""
         if not self.authorised:

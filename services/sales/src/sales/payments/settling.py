@@ -54,7 +54,8 @@ def settle(books: Books, operation: Operation, outcome: Outcome, rules: Rules, n
             note_voided(books, operation.id.hex, now)
         case OperationKind.CAPTURE | OperationKind.VOID, Refused(Reason.CAPTURED_ALREADY):
             operation.refused(Reason.CAPTURED_ALREADY, now)
-            note_captured(books, None, operation.id.hex, now)
+            if _given_up_too_soon(books) is None:
+                note_captured(books, None, operation.id.hex, now)
         case _, Refused(reason):
             _refuse(books, operation, reason, rules, now)
 
@@ -73,7 +74,7 @@ def note_captured(books: Books, amount: int | None, cause: str, now: datetime) -
     """The money was taken without our having heard so: by a request of ours that came late, or by somebody there."""
     payment = books.payment
     ours = books.last(CAPTURE, "")
-    if ours and ours.error == Reason.NEVER_ASKED and amount in (None, ours.amount):
+    if ours and ours.error == Reason.NEVER_ASKED and amount == ours.amount:
         ours.done(payment.reference or "", now)
         payment.capture(ours.amount, now)
         return
@@ -106,6 +107,10 @@ def give_back_what_can_be(books: Books, by: str, rules: Rules, now: datetime) ->
             capture.next_try_at = None
         payment.stop_capture(now)
     if payment.state == AUTHORISED:
+        if capture := _given_up_too_soon(books):
+            payment.resume_capture(now)
+            capture.ask(now, rules.pace)
+            return capture
         void = books.last(VOID, "")
         if void and (void.is_open or void.waits_for_another_try):
             return None
@@ -115,6 +120,14 @@ def give_back_what_can_be(books: Books, by: str, rules: Rules, now: datetime) ->
         payment.owe(owed, now)
         return books.write(REFUND, owed, by, now, rules.pace, GIVEN_BACK)
     return None
+
+
+def _given_up_too_soon(books: Books) -> Operation | None:
+    """A capture of ours of which nobody there had heard, of a payment that they have captured after all. Whether ours
+    came late or somebody did it by hand is found out by asking for it under its old key."""
+    capture, void = books.last(CAPTURE, ""), books.last(VOID, "")
+    is_captured = void is not None and void.error == Reason.CAPTURED_ALREADY
+    return capture if is_captured and capture and capture.error == Reason.NEVER_ASKED else None
 
 
 async def close(books: Books, by: str, rules: Rules) -> None:

@@ -86,7 +86,8 @@ class Books:
         changed = asdict(self.payment)
         if changed != self.before:
             await self.session.execute(update(payments).where(payments.c.id == self.payment.id).values(changed))
-        for each in self.journal:
+        # What has ended makes room: one at a time is under way.
+        for each in sorted(self.journal, key=lambda each: each.is_open):
             row = asdict(each)
             if each.id not in self._known:
                 await self.session.execute(insert(operations).values(row))
