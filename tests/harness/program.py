@@ -6,6 +6,7 @@ Importing is most of what a service does when it starts; whether the command its
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +33,10 @@ class Program:
         self._process = _READY.Process(target=_run, args=(arguments, dict(environment), output), daemon=True)
         self._process.start()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid or 0
+
     def poll(self) -> int | None:
         return self._process.exitcode
 
@@ -40,6 +45,40 @@ class Program:
         if self._process.exitcode is None:
             raise TimeoutError
         return self._process.exitcode
+
+    def terminate(self) -> None:
+        self._process.terminate()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+
+class Command:
+    """The same as whoever installs it starts it: for who measures it, as a fork shares its memory with others."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
+        with output.open("ab") as log:
+            self._process = subprocess.Popen(
+                [Path(sys.executable).parent / "orderflow", *arguments],
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def wait(self, timeout: float | None = None) -> int:
+        try:
+            return self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise TimeoutError from None
 
     def terminate(self) -> None:
         self._process.terminate()
