@@ -168,5 +168,3 @@ def _end(task: "asyncio.Task[Any]") -> None:
         loop = asyncio.get_running_loop()
         loop.call_exception_handler({"message": "work has ended", "exception": error})
         loop.stop()
-
-

@@ -76,7 +76,9 @@ class Product:
             ]
             events = [_reserved(each) for each in held]
             answers = [(each["reservation_id"], each["state"], to_json(each["items"]).decode()) for each in decided]
-            await connection.execute(_RESERVE, *columns(answers), *(columns(lines) or [[]] * 4), *(columns(events) or [[]] * 6))
+            await connection.execute(
+                _RESERVE, *columns(answers), *(columns(lines) or [[]] * 4), *(columns(events) or [[]] * 6)
+            )
         self.filled.set()
         return 200, to_json({"reservations": decided})
 
