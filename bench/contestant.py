@@ -109,10 +109,10 @@ async def _process(command: Sequence[str], port: int, log: Path) -> AsyncIterato
     try:
         await until(lambda: process.poll() is not None or _listens(port), 60)
         if process.poll() is not None:
-            raise RuntimeError(f"{' '.join(command[1:5])} has ended:\n{log.read_text()[-2000:]}")
+            raise _Ended(command, log)
         yield process.pid
         if process.poll() is not None:
-            raise RuntimeError(f"{' '.join(command[1:5])} has died:\n{log.read_text()[-2000:]}")
+            raise _Ended(command, log)
     finally:
         process.terminate()
         try:
@@ -120,6 +120,11 @@ async def _process(command: Sequence[str], port: int, log: Path) -> AsyncIterato
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+class _Ended(Exception):
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        super().__init__(f"{' '.join(command[1:5])} has ended:\n{log.read_text()[-2000:]}")
 
 
 async def _listens(port: int) -> bool:

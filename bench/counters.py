@@ -68,14 +68,14 @@ def _seconds(pid: int) -> float:
     """Of what has ended its parent knows the sum."""
     root = psutil.Process(pid)
     own = root.cpu_times()
-    total = own.user + own.system + own.children_user + own.children_system
+    total: float = own.user + own.system + own.children_user + own.children_system
     for child in root.children(recursive=True):
         try:
             spent = child.cpu_times()
         except psutil.NoSuchProcess:
             continue
         total += spent.user + spent.system
-    return float(total)
+    return total
 
 
 def _bytes(pid: int) -> int:

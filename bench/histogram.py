@@ -1,4 +1,4 @@
-"""Latencies as counts in buckets of 3 %, so that a hundred thousand of them cost nothing to keep and can be added up."""
+"""Latencies as counts in buckets of 3 %, so that any number of them costs nothing to keep and can be added up."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

@@ -31,6 +31,9 @@ class Machine:
     def vhost(self) -> AbstractContextManager[str]:
         return self.rabbitmq.vhost()
 
+    def queues(self, vhost: str) -> list[str]:
+        return self.rabbitmq.queues(vhost)
+
     @asynccontextmanager
     async def database(self, name: str) -> AsyncIterator[str]:
         """A new, empty one."""

@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from chassis.ids import uuid7
 
-from .messages import TRACE, WRITE_OUTBOX, Event, Heard, broker, columns, subscribe, event, relay
+from .messages import TRACE, WRITE_OUTBOX, Event, Heard, broker, columns, event, relay, subscribe
 from .process import Connections, Given, Routes, connected, running
 
 _CARRIER = "OrderFlow Express"

@@ -5,9 +5,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import aiormq
+from aiormq import Channel
 from aiormq.abc import AbstractChannel, AbstractConnection, DeliveredMessage
 from pydantic_core import from_json, to_json
 
@@ -17,7 +18,7 @@ from .process import Connections
 
 TRACE = "00-c23a741abebe05723c1751c9f69b5955-c23a741abebe0572-00"
 """One for all: as long as a real one."""
-_QUORUM = {"x-queue-type": "quorum", "x-overflow": "reject-publish", "x-max-length-bytes": 1024**3}
+_QUORUM: dict[str, Any] = {"x-queue-type": "quorum", "x-overflow": "reject-publish", "x-max-length-bytes": 1024**3}
 _SEND_AT_ONCE, _HEAR_AT_ONCE = 200, 100
 
 WRITE_OUTBOX = """
@@ -51,16 +52,16 @@ class Heard(NamedTuple):
 Handle = Callable[[Sequence[Heard]], Awaitable[None]]
 
 
-def event(service: str, type: str, data: Mapping[str, Any], *, is_heard: bool = True) -> Event:
+def event(service: str, kind: str, data: Mapping[str, Any], *, is_heard: bool = True) -> Event:
     id = uuid7()
     body = {
         "event_id": id,
-        "event_type": type,
+        "event_type": kind,
         "timestamp": datetime.now(UTC),
         "source": f"{service}-service",
         "data": data,
     }
-    return Event(id, type, f"{service}.events", is_heard, to_json(body).decode(), TRACE)
+    return Event(id, kind, f"{service}.events", is_heard, to_json(body).decode(), TRACE)
 
 
 def columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
@@ -77,7 +78,7 @@ async def broker(url: str) -> AsyncIterator[AbstractConnection]:
 
 
 async def relay(connection: AbstractConnection, database: Connections, exchange: str, filled: asyncio.Event) -> None:
-    channel = await connection.channel(publisher_confirms=True)
+    channel = cast(Channel, await connection.channel(publisher_confirms=True))
     await _declare_exchange(channel, exchange)
     while True:
         filled.clear()
@@ -97,9 +98,9 @@ async def subscribe(
     channel = await connection.channel()
     queue = f"{service}.inbox"
     await channel.queue_declare(queue, durable=True, arguments=_QUORUM | {"x-delivery-limit": 20})
-    for type, exchange in bindings.items():
+    for kind, exchange in bindings.items():
         await _declare_exchange(channel, exchange)
-        await channel.queue_bind(queue, exchange, type)
+        await channel.queue_bind(queue, exchange, kind)
     return _consume(channel, queue, handle)
 
 
@@ -126,7 +127,7 @@ async def _declare_exchange(channel: AbstractChannel, name: str) -> None:
     await channel.exchange_declare(name, exchange_type="topic", durable=True)
 
 
-async def _publish(channel: AbstractChannel, row: Any) -> None:
+async def _publish(channel: Channel, row: Any) -> None:
     properties = aiormq.spec.Basic.Properties(
         message_id=str(row["event_id"]),
         message_type=row["event_type"],

@@ -12,7 +12,7 @@ from pydantic_core import from_json, to_json
 
 from chassis.ids import uuid7
 
-from .messages import Event, Heard, broker, columns, subscribe, event, relay
+from .messages import Event, Heard, broker, columns, event, relay, subscribe
 from .process import Connections, Given, Lane, Routes, connected, running
 
 _CUSTOMER = "customer_demo"
@@ -22,7 +22,8 @@ _ATTEMPT = """
 """
 _CREATE = """
     WITH placed AS (
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::timestamptz[], $7::text[])
+        SELECT *
+        FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::text[], $6::timestamptz[], $7::text[])
             AS placed (id, reservation_id, customer_id, total, address, at, answer)
     ), new_orders AS (
         INSERT INTO orders (id, customer_id, status, reservation_id, subtotal, shipping_cost, total, currency,

@@ -48,9 +48,9 @@ async def _work(process: Process, status: str, step: Any) -> None:
     ids = select(tables.Shipment.id).where(tables.Shipment.status == status).order_by(tables.Shipment.id)
     at_once = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(id: UUID) -> None:
+    async def one(shipment_id: UUID) -> None:
         async with at_once, process.sessions.begin() as session:
-            shipment = await session.get(tables.Shipment, id, with_for_update=True)
+            shipment = await session.get(tables.Shipment, shipment_id, with_for_update=True)
             if shipment is not None and shipment.status == status:
                 await step(process, session, shipment)
 

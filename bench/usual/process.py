@@ -66,19 +66,19 @@ def service(given: Given, start: Start) -> FastAPI:
     return FastAPI(lifespan=lifespan)
 
 
-def event(service: str, type: str, data: Mapping[str, Any], *, is_heard: bool = True) -> dict[str, Any]:
+def event(service: str, kind: str, data: Mapping[str, Any], *, is_heard: bool = True) -> dict[str, Any]:
     """The columns of an outbox row."""
     id = uuid7()
     envelope = {
         "event_id": id,
-        "event_type": type,
+        "event_type": kind,
         "timestamp": datetime.now(UTC),
         "source": f"{service}-service",
         "data": data,
     }
     return {
         "event_id": id,
-        "event_type": type,
+        "event_type": kind,
         "exchange": f"{service}.events",
         "mandatory": is_heard,
         "body": to_json(envelope).decode(),
@@ -105,9 +105,9 @@ async def consume(process: Process, service: str, inbox: Any, bindings: Mapping[
     channel = await process.broker.channel()
     await channel.set_qos(prefetch_count=_PREFETCH)
     queue = await channel.declare_queue(f"{service}.inbox", durable=True, arguments={"x-queue-type": "quorum"})
-    for type, exchange_name in bindings.items():
+    for kind, exchange_name in bindings.items():
         exchange = await channel.declare_exchange(exchange_name, aio_pika.ExchangeType.TOPIC, durable=True)
-        await queue.bind(exchange, type)
+        await queue.bind(exchange, kind)
 
     async with queue.iterator() as messages:
         async for message in messages:

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from . import tables
-from .forms import QuotedItem, Reserve, ReservationView, Settled
+from .forms import QuotedItem, ReservationView, Reserve, Settled
 from .process import Given, Process, event, poll_outbox, running, service
 
 
@@ -110,6 +110,6 @@ def _movement(cause: UUID, kind: str, product_id: str, on_hand: int, reserved: i
     )
 
 
-def _event(type: str, reservation: tables.Reservation) -> dict[str, Any]:
+def _event(kind: str, reservation: tables.Reservation) -> dict[str, Any]:
     items = [{"product_id": line.product_id, "quantity": line.quantity} for line in reservation.lines]
-    return event("product", type, {"reservation_id": reservation.id, "items": items}, is_heard=False)
+    return event("product", kind, {"reservation_id": reservation.id, "items": items}, is_heard=False)

@@ -11,6 +11,8 @@ from uuid import UUID
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
+from chassis.ids import uuid7
+
 from . import tables
 from .forms import Address, OrderItemView, OrderView, PlaceOrder, QuotedItem, ReservationView
 from .process import Given, Process, consume, event, poll_outbox, running, service
@@ -77,7 +79,7 @@ def _order(attempt_id: UUID, wanted: PlaceOrder, promised: Sequence[QuotedItem])
     ]
     total = sum(item.quantity * item.unit_price for item in items)
     return tables.Order(
-        id=tables.uuid7(),
+        id=uuid7(),
         customer_id=_CUSTOMER,
         status="PENDING_SHIPMENT",
         reservation_id=attempt_id,

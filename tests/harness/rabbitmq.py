@@ -98,6 +98,9 @@ class RabbitMQ:
         """What the management says of the broker, or of one of its virtual hosts."""
         return self._api("GET", "overview" if vhost_url is None else f"vhosts/{vhost_url.rpartition('/')[2]}")
 
+    def queues(self, vhost_url: str) -> list[str]:
+        return [queue["name"] for queue in self._api("GET", f"queues/{vhost_url.rpartition('/')[2]}")]
+
     def _ours(self) -> Machine:
         return self._machine or pytest.skip("the broker that RABBITMQ_URL names is not ours to stop")
 
