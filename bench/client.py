@@ -83,7 +83,11 @@ class Crowd:
         else:
             for client in clients:
                 self.next_for(client)
-        await self.done
+        try:
+            await self.done
+        finally:
+            for client in clients:
+                client.close()
         return {
             "answers": self.answers,
             "latencies": self.latencies,
@@ -123,7 +127,7 @@ class Crowd:
         """A latency counts from when the request was due: what waits for a free client has begun to wait."""
         while self._goes_on():
             due = int((time.perf_counter() - self._began) * self.load.rate) + 1
-            while self._sent < due:
+            while self._sent < due and self._goes_on():
                 moment = self._began + self._sent / self.load.rate
                 self._sent += 1
                 if self._free:
@@ -143,10 +147,14 @@ class Client(asyncio.Protocol):
         self._request = b""
         self._sent = 0.0
         self._received = b""
-        self._write: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._write = cast(asyncio.WriteTransport, transport).write
+        # The loop's own kind is none of asyncio's classes.
+        self._transport = cast(asyncio.WriteTransport, transport)
+        self._write = self._transport.write
+
+    def close(self) -> None:
+        self._transport.close()
 
     def send(self, since: float) -> None:
         if not self._left:

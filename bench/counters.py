@@ -61,7 +61,7 @@ async def message_bytes(contestant: Contestant) -> float:
     orders = await contestant.value("sales", "SELECT count(*) FROM orders")
     for service in ("sales", "product", "delivery"):
         total += float(await contestant.value(service, "SELECT coalesce(sum(octet_length(body)), 0) FROM outbox"))
-    return total / max(1, orders)
+    return total / max(1, int(orders))
 
 
 def _seconds(pid: int) -> float:
