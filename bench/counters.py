@@ -36,13 +36,21 @@ async def trees_of(contestant: Contestant, machine: Machine) -> Trees:
 
 @dataclass(frozen=True)
 class Counted:
-    """Since the contestant began."""
+    """Since there is a contestant."""
 
     published: int
     delivered: int
     transactions: int
     rows: int
     """Inserted and updated."""
+
+    def since(self, before: "Counted") -> "Counted":
+        return Counted(
+            self.published - before.published,
+            self.delivered - before.delivered,
+            self.transactions - before.transactions,
+            self.rows - before.rows,
+        )
 
 
 async def count(contestant: Contestant, machine: Machine) -> Counted:

@@ -9,7 +9,7 @@ from uuid import UUID
 import aiormq
 
 from .contestant import Contestant, from_now_on
-from .counters import Trees, count, message_bytes, trees_of
+from .counters import Counted, Trees, count, message_bytes, trees_of
 from .figures import BURST, MANY, Cost, Round, Wait
 from .histogram import Histogram
 from .load import Load, Outcome, run
@@ -17,19 +17,22 @@ from .machine import Machine
 
 _PATIENCE = 300.0
 _LOOK_EVERY = 0.05
-# RabbitMQ's counters are of five seconds ago.
+# RabbitMQ's counters are of five seconds ago, PostgreSQL's of one.
 _COUNTED_AFTER = 6.0
 
 
 class Entrant:
     """A contestant at the start: what it is asked and how it is watched."""
 
-    def __init__(self, contestant: Contestant, machine: Machine, trees: Trees, bodies: Sequence[str]) -> None:
+    def __init__(
+        self, contestant: Contestant, machine: Machine, trees: Trees, before: Counted, bodies: Sequence[str]
+    ) -> None:
         self.name = contestant.name
         self.contestant = contestant
         self.load = Load(contestant.url, contestant.tokens, bodies)
         self._machine = machine
         self._trees = trees
+        self._before = before
 
     async def measure(self, load: Load, shape: str = MANY, *, refused: int = 0) -> Round:
         """`refused` is the status that the shape wants some requests to be answered with."""
@@ -64,9 +67,9 @@ class Entrant:
         return await self.measure(replace(self.load, clients=128, most=orders), BURST)
 
     async def cost(self) -> Cost:
-        """Of everything since it began; nothing may run meanwhile."""
+        """Of everything since it entered; nothing may run meanwhile."""
         await asyncio.sleep(_COUNTED_AFTER)
-        counted = await count(self.contestant, self._machine)
+        counted = (await count(self.contestant, self._machine)).since(self._before)
         orders = max(1, await self.contestant.value("sales", "SELECT count(*) FROM orders"))
         return Cost(
             self.name,
@@ -103,7 +106,8 @@ class Entrant:
 
 
 async def enter(contestant: Contestant, machine: Machine, bodies: Sequence[str]) -> Entrant:
-    return Entrant(contestant, machine, await trees_of(contestant, machine), bodies)
+    await asyncio.sleep(_COUNTED_AFTER)  # what it took to begin is no order's
+    return Entrant(contestant, machine, await trees_of(contestant, machine), await count(contestant, machine), bodies)
 
 
 async def _waiting(channel: aiormq.abc.AbstractChannel, queues: Sequence[str]) -> int:

@@ -192,7 +192,7 @@ def _shapes(figures: Figures) -> str:
 def _among_old(figures: Figures) -> str:
     rows = []
     base = figures.median(lambda each: each.accepted, OURS, old(10), 32)
-    for size in (10, 100_000, 1_000_000):
+    for size in figures.options.get("old", ()):
         accepted = figures.median(lambda each: each.accepted, OURS, old(size), 32)
         delivered = figures.median(lambda each: each.delivered, OURS, old(size), 32)
         if accepted is not None and base:
@@ -258,8 +258,15 @@ def _growth(figures: Figures) -> str:
 
 def _machine(figures: Figures) -> str:
     rows = [(name, what) for name, what in figures.machine.items()]
-    options = ", ".join(f"{name} {value}" for name, value in figures.options.items())
-    return f"## Where\n\n{_table(('', ''), rows)}\n\nOptions: {options}."
+    return f"## Where\n\n{_table(('', ''), rows)}\n\n{_chosen(figures)}"
+
+
+def _chosen(figures: Figures) -> str:
+    options = {
+        name: ", ".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+        for name, value in figures.options.items()
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in options.items())
 
 
 def _by_hand(before: str) -> str:

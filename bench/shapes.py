@@ -34,7 +34,7 @@ async def all_of(entrants: Sequence[Entrant], machine: Machine, rounds: int, sec
 
 
 async def among_old_orders(machine: Machine, sizes: Sequence[int], rounds: int, seconds: float) -> AsyncIterator[Round]:
-    """A platform for each size, and turns among them: a machine is not equally fast at all times."""
+    """A platform for each size, and turns among them."""
     async with AsyncExitStack() as stack:
         entrants = []
         for size in sizes:

@@ -7,7 +7,7 @@ _CPU = {"sales": 0.3, "product": 0.2, "delivery": 0.2, "notification": 0.1, "Pos
 
 
 def some_figures() -> Figures:
-    figures = Figures("make bench", "2026-01-01", {"processor": "two cores"}, {"rounds": 1})
+    figures = Figures("make bench", "2026-01-01", {"processor": "two cores"}, {"rounds": 1, "old": [10, 1_000_000]})
     for clients in (1, 32, 128):
         for name, accepted in ((FLOOR, 1000), (OURS, 800), (USUAL, 100)):
             figures.rounds.append(a_round(name, MANY, clients, accepted))

@@ -17,7 +17,7 @@ from .process import Given, Process, consume, event, poll_outbox, running, servi
 _CARRIER = "OrderFlow Express"
 _AT_ONCE = 8
 _MOST = 100
-_LOOK_EVERY = 0.05
+_LOOK_EVERY = 0.1
 
 
 def application(given: Given) -> FastAPI:

@@ -21,7 +21,7 @@ from chassis.ids import uuid7
 from .tables import now
 
 _TRACE = "00-c23a741abebe05723c1751c9f69b5955-c23a741abebe0572-00"
-_POLL_EVERY = 0.05
+_POLL_EVERY = 0.1
 _SEND_AT_ONCE = 100
 _PREFETCH = 16
 
