@@ -93,15 +93,16 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--clients", nargs="+", type=int, default=[32, 1, 8, 128])
-    parser.add_argument("--old", nargs="+", type=int, default=[10, 100_000, 1_000_000], help="how many old orders")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of one load")
+    parser.add_argument("--old", nargs="+", type=int, help="how many old orders; 10, 100,000 and 1,000,000")
+    parser.add_argument("--rounds", type=int, help="3")
+    parser.add_argument("--seconds", type=float, help="of one load; 2")
     parser.add_argument("--docs", type=Path, help="where the report goes; docs, and with --quick build")
     parser.add_argument("--long", action="store_true", help="the memory over 100,000 orders as well")
     parser.add_argument("--quick", action="store_true", help="one short round, to try it; little is to be learnt of it")
     given = parser.parse_args()
-    if given.quick:
-        given.rounds, given.seconds, given.old = 1, 1.0, [10, 10_000]
+    given.rounds = given.rounds or (1 if given.quick else 3)
+    given.seconds = given.seconds or (1.0 if given.quick else 2.0)
+    given.old = given.old or ([10, 10_000] if given.quick else [10, 100_000, 1_000_000])
     given.docs = given.docs or Path("build" if given.quick else "docs")
     return given
 

@@ -15,7 +15,7 @@ _AT_ONCE: Final = 100_000
 
 def _id(kind: str) -> str:
     """Made a minute after the one before, the last one a day ago; of each kind its own."""
-    moment = "(extract(epoch FROM now()) * 1000)::bigint - 86400000 - (:total - n) * 6000"
+    moment = "(extract(epoch FROM now()) * 1000)::bigint - 86400000 - (:total - n)::bigint * 6000"
     rest = f"md5('{kind}' || n)"
     return f"(lpad(to_hex({moment}), 12, '0') || '7' || left({rest}, 3) || '8' || substr({rest}, 4, 15))::uuid"
 
