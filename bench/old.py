@@ -3,6 +3,8 @@
 Their events are forgotten already: outbox and inbox are kept for days, and orders for years.
 """
 
+import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
@@ -96,7 +98,7 @@ _STATEMENTS: Final = {
         """,
         f"""
         INSERT INTO audit_log (id, at, actor, action, entity_type, entity_id, before, after, trace_id)
-        SELECT md5(action || n)::uuid, {_AT}, 'autopilot', action, 'shipment', {_id("shipment")}::text,
+        SELECT {_id("' || action || '")}, {_AT}, 'autopilot', action, 'shipment', {_id("shipment")}::text,
             '{{"status": "READY"}}', '{{"status": "SHIPPED", "carrier": "OrderFlow Express"}}', md5('t' || n)
         FROM {_NUMBERS} CROSS JOIN (VALUES ('shipment.dispatched'), ('shipment.delivered')) AS changes (action)
         """,
@@ -105,18 +107,22 @@ _STATEMENTS: Final = {
 
 
 async def fill(contestant: Contestant, orders: int) -> None:
-    for service, statements in _STATEMENTS.items():
-        connection = await asyncpg.connect(contestant.databases[service])
-        try:
-            await connection.execute("SET synchronous_commit = off")
-            for first in range(1, orders + 1, _AT_ONCE):
-                last = min(orders, first + _AT_ONCE - 1)
-                for statement in statements:
-                    await connection.execute(
-                        statement.replace(":first", str(first))
-                        .replace(":last", str(last))
-                        .replace(":total", str(orders))
-                    )
-            await connection.execute("VACUUM ANALYZE")
-        finally:
-            await connection.close()
+    filling = (_fill(contestant.databases[service], each, orders) for service, each in _STATEMENTS.items())
+    await asyncio.gather(*filling)
+
+
+async def _fill(database_url: str, statements: Sequence[str], orders: int) -> None:
+    connection = await asyncpg.connect(database_url)
+    try:
+        await connection.execute("SET synchronous_commit = off")
+        for first in range(1, orders + 1, _AT_ONCE):
+            last = min(orders, first + _AT_ONCE - 1)
+            for statement in statements:
+                await connection.execute(_between(statement, first, last, orders))
+        await connection.execute("VACUUM ANALYZE")
+    finally:
+        await connection.close()
+
+
+def _between(statement: str, first: int, last: int, total: int) -> str:
+    return statement.replace(":first", str(first)).replace(":last", str(last)).replace(":total", str(total))
