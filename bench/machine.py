@@ -3,6 +3,7 @@
 import os
 import platform
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -96,6 +97,8 @@ class Machine:
 
 @contextmanager
 def provided(folder: Path) -> Iterator[Machine]:
+    # Whoever ends us ends in good order what we have started, which would outlive us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ExitStack() as stack:
         server = stack.enter_context(postgres.provided(durable=True))
         yield Machine(server, stack.enter_context(rabbitmq.provided()), folder)
