@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from orderflow import fleet
 
@@ -22,6 +22,8 @@ _READY.set_forkserver_preload(["orderflow.serve", *(f"{service}.app" for service
 class Process(Protocol):
     """As subprocess.Popen, as far as that is needed here."""
 
+    @property
+    def pid(self) -> int: ...
     def poll(self) -> int | None: ...
     def wait(self, timeout: float | None = None) -> int: ...
     def terminate(self) -> None: ...
@@ -56,10 +58,12 @@ class Program:
 class Command:
     """The same as whoever installs it starts it: for who measures it, as a fork shares its memory with others."""
 
+    program: ClassVar[Sequence[str]] = [str(Path(sys.executable).parent / "orderflow")]
+
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
         with output.open("ab") as log:
             self._process = subprocess.Popen(
-                [Path(sys.executable).parent / "orderflow", *arguments],
+                [*self.program, *arguments],
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
