@@ -10,7 +10,7 @@ MAKEFLAGS += --silent
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help setup run test test-embedded e2e e2e-compose bench check lint types imports drift format contracts sequences lock clean
+.PHONY: help setup run test test-embedded e2e e2e-compose bench profile check lint types imports drift format contracts sequences lock clean
 
 help: ## Show this list
 	awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,8 +29,10 @@ e2e: setup ## Make the journeys of tests/e2e embedded, and again with a process 
 e2e-compose: setup ## Build the images, bring them up with Docker Compose and make the journeys there
 	STACK=compose $(BIN)/pytest tests/e2e $(ARGS)
 
-bench: setup ## Measure orders per second against a floor in the same run (ARGS="--rounds 5 --clients 64")
+bench: setup ## Measure against a floor and the usual way, and write docs/benchmarks.md (ARGS=--quick tries it)
 	$(BIN)/python -m bench $(ARGS)
+profile: setup ## Draw where a service spends its time under load: build/profile-sales.svg (SERVICE=sales)
+	$(BIN)/python -m bench.profile $(or $(SERVICE),sales) $(ARGS)
 
 check: lint types imports drift test ## All that CI demands: format, lint, types, imports, drift, tests
 lint: setup ## Check format and lint

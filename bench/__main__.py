@@ -1,126 +1,111 @@
-"""`make bench`: rounds of floor and orders in turn, their medians and the ratios between them."""
+"""`make bench`: orderflow, its floor and the usual way in turns, and the report of it in docs/benchmarks.md."""
 
 import argparse
-import subprocess
+import shlex
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from typing import Final
 
-import aiohttp
 import uvloop
 
-from tests.harness import postgres, rabbitmq
-from tests.harness.fixtures import databases_on
-from tests.harness.platform import Platform, running, until
-from tests.harness.ports import free_ports
-from tests.harness.postgres import PostgresServer
+from . import machine, others, ours, report, shapes, wares
+from .contestant import Contestant
+from .figures import FLOOR, MANY, OURS, TRACED, USUAL, Figures, Round
+from .machine import Machine
+from .measuring import Entrant, enter
 
-from .load import Load, Outcome, run
-
-PRODUCTS = 1000
-
-
-def main(rounds: int, clients: int, seconds: float) -> None:
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(postgres.provided(durable=True))
-        url = stack.enter_context(stack.enter_context(rabbitmq.provided()).vhost())
-        uvloop.run(_compare(server, url, folder, Load("", "", PRODUCTS, clients, seconds), rounds))
+CONTESTANTS: Final[dict[str, Callable[[Machine], AbstractAsyncContextManager[Contestant]]]] = {
+    FLOOR: others.floor,
+    OURS: ours.without_traces,
+    TRACED: ours.with_traces,
+    USUAL: others.usual,
+}
+SHAPES: Final = ("many", "shapes", "old")
 
 
-async def _compare(server: PostgresServer, rabbitmq_url: str, folder: Path, load: Load, rounds: int) -> None:
-    settings = {"LOG_LEVEL": "WARNING", "DELIVERY_DISPATCH_AFTER": "PT0S", "DELIVERY_DELIVER_AFTER": "PT0S"}
+def main(arguments: argparse.Namespace) -> None:
+    with tempfile.TemporaryDirectory() as folder, machine.provided(Path(folder)) as provided:
+        page = uvloop.run(_run(provided, arguments))
+    print(f"written: {page}")
+
+
+async def _run(machine: Machine, wanted: argparse.Namespace) -> Path:
+    await machine.settle()
+    options = {name: value for name, value in vars(wanted).items() if name != "docs"}
+    command = shlex.join(["make", "bench", *([f"ARGS={shlex.join(sys.argv[1:])}"] if sys.argv[1:] else [])])
+    figures = Figures(command, datetime.now(UTC).date().isoformat(), await machine.described(), options)
     async with AsyncExitStack() as stack:
-        databases = await stack.enter_async_context(databases_on(server))
-        platform = await stack.enter_async_context(running(databases, rabbitmq_url, folder, settings=settings))
-        floor_url = await stack.enter_async_context(_floor())
-        await _fill(platform)
-        load = replace(load, token=platform.token("customer"))
-        await _measure(platform, replace(load, url=floor_url), replace(load, url=platform.url("sales")), rounds)
+        entrants = {}
+        for name in wanted.contestants:
+            contestant = await stack.enter_async_context(CONTESTANTS[name](machine))
+            entrants[name] = await enter(contestant, machine, wares.of_many())
+        await machine.execute("CHECKPOINT")
+        await _take_turns(figures, list(entrants.values()), wanted)
+        if "shapes" in wanted.shapes:
+            those = [entrants[name] for name in (FLOOR, OURS) if name in entrants]
+            async for found in shapes.all_of(those, machine, wanted.rounds, wanted.seconds):
+                _note(figures, found)
+        for entrant in entrants.values():
+            figures.costs.append(await entrant.cost())
+        if wanted.long and OURS in entrants:
+            async for grown in shapes.growth(entrants[OURS]):
+                figures.growth.append(grown)
+                print(f"{grown.orders:,} orders: { ({name: round(mb) for name, mb in grown.megabytes.items()}) } MB")
+    if "old" in wanted.shapes:
+        async for found in shapes.among_old_orders(machine, wanted.old, wanted.rounds, wanted.seconds):
+            _note(figures, found)
+    return report.write(figures, wanted.docs)
 
 
-async def _measure(platform: Platform, at_floor: Load, at_sales: Load, rounds: int) -> None:
-    floors: list[Outcome] = []
-    orders: list[Outcome] = []
-    whole: list[float] = []
-    for number in range(rounds + 1):
-        floor = await run(at_floor)
-        began, before = time.perf_counter(), await _delivered(platform)
-        placed = await run(at_sales)
-        await until(partial(_reached, platform, before + placed.answers[201]), 300, every=0.05)
-        if number:  # the first round warms up
-            floors.append(floor)
-            orders.append(placed)
-            whole.append(placed.answers[201] / (time.perf_counter() - began))
-    _report(floors, orders, whole, at_sales.clients)
+async def _take_turns(figures: Figures, entrants: list[Entrant], wanted: argparse.Namespace) -> None:
+    for entrant in entrants:  # warms up
+        await entrant.measure(replace(entrant.load, clients=32, seconds=wanted.seconds))
+    if "many" in wanted.shapes:
+        for number in range(wanted.rounds):
+            # Nobody always follows the same one.
+            turns = entrants[number % len(entrants) :] + entrants[: number % len(entrants)]
+            for clients in wanted.clients:
+                for entrant in turns:
+                    load = replace(entrant.load, clients=clients, seconds=wanted.seconds)
+                    _note(figures, await entrant.measure(load))
+        for entrant in entrants:
+            rate = figures.median(lambda each: each.delivered, entrant.name, MANY, 32)
+            if rate:
+                figures.waits.append(await entrant.wait(rate / 2, 2 * wanted.seconds))
 
 
-def _report(floors: list[Outcome], orders: list[Outcome], whole: list[float], clients: int) -> None:
-    floor = median(outcome.per_second for outcome in floors)
-    placed = median(outcome.per_second for outcome in orders)
-    delivered = median(whole)
-    refused = sum(count for outcome in orders for status, count in outcome.answers.items() if status != 201)
-    print(f"{clients} clients, medians of {len(orders)} rounds, everything on this machine")
-    print(f"floor: the request read and answered   {floor:8.0f}/s")
+def _note(figures: Figures, found: Round) -> None:
+    figures.rounds.append(found)
     print(
-        f"orders accepted                        {placed:8.0f}/s   {placed / floor:.2f} of the floor   "
-        f"p50 {median(o.p50_ms for o in orders):.1f} ms, p95 {median(o.p95_ms for o in orders):.1f} ms"
+        f"{found.contestant:<18} {found.shape:<22} {found.clients:>4} clients  {found.accepted:8,.0f}/s accepted  "
+        f"{found.delivered:8,.0f}/s delivered  {sum(found.cpu.values()):6.2f} ms CPU",
+        flush=True,
     )
-    print(f"orders accepted and DELIVERED          {delivered:8.0f}/s   {delivered / floor:.2f} of the floor")
-    print(f"answers other than 201: {refused}")
 
 
-async def _fill(platform: Platform) -> None:
-    await platform.query(
-        "product",
-        "INSERT INTO products (id, name, price, currency) "
-        "SELECT 'p' || n, 'Product ' || n, 1000 + n, 'EUR' FROM generate_series(0, $1 - 1) n",
-        PRODUCTS,
-    )
-    await platform.query("product", "INSERT INTO stock (product_id, on_hand) SELECT id, 1000000000 FROM products")
-    await platform.query("product", "ANALYZE")
-
-
-async def _delivered(platform: Platform) -> int:
-    count: int = await platform.value("sales", "SELECT count(*) FROM orders WHERE status = 'DELIVERED'")
-    return count
-
-
-async def _reached(platform: Platform, wanted: int) -> bool:
-    return await _delivered(platform) >= wanted
-
-
-@asynccontextmanager
-async def _floor() -> AsyncIterator[str]:
-    port = free_ports(1)[0]
-    process = subprocess.Popen([sys.executable, "-m", "bench.floor", str(port)])  # noqa: ASYNC220 (once, before all)
-    url = f"http://127.0.0.1:{port}"
-    try:
-        await until(lambda: _answers(url), 30)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-async def _answers(url: str) -> bool:
-    try:
-        async with aiohttp.ClientSession() as client, client.get(f"{url}/readyz") as answer:
-            return answer.status == 200
-    except aiohttp.ClientError:
-        return False
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--clients", nargs="+", type=int, default=[32, 1, 8, 128])
+    parser.add_argument("--old", nargs="+", type=int, help="how many old orders; 10, 100,000 and 1,000,000")
+    parser.add_argument("--rounds", type=int, help="3")
+    parser.add_argument("--seconds", type=float, help="of one load; 2")
+    parser.add_argument("--docs", type=Path, help="where the report goes; docs, and with --quick build")
+    parser.add_argument("--long", action="store_true", help="the memory over 100,000 orders as well")
+    parser.add_argument("--quick", action="store_true", help="one short round, to try it; little is to be learnt of it")
+    given = parser.parse_args()
+    given.rounds = given.rounds or (1 if given.quick else 3)
+    given.seconds = given.seconds or (1.0 if given.quick else 2.0)
+    given.old = given.old or ([10, 10_000] if given.quick else [10, 100_000, 1_000_000])
+    given.docs = given.docs or Path("build" if given.quick else "docs")
+    return given
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    arguments = parser.parse_args()
-    main(arguments.rounds, arguments.clients, arguments.seconds)
+    main(_arguments())

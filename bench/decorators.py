@@ -7,13 +7,12 @@ turns differ by anyway: what a decorated call takes longer than a plain one, tim
 
 import argparse
 import asyncio
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -28,9 +27,11 @@ from tests.harness import postgres, rabbitmq
 from tests.harness.fixtures import databases_on
 from tests.harness.platform import Platform, running, until
 from tests.harness.postgres import PostgresServer
+from tests.harness.program import Command
 
-from .__main__ import PRODUCTS, _delivered, _fill, _reached
+from . import wares
 from .load import Load, run
+from .machine import plain as as_asyncpg_takes_it
 from .undecorated import AWAY, STEPS
 
 ALLOWED: Final = 0.01
@@ -41,14 +42,14 @@ _SERVICES: Final = ("sales", "product", "delivery")
 _SEEN: Final = "SELECT count(*) AS steps, sum(cardinality(emits)) AS events FROM recorded_spans WHERE participant != ''"
 
 
-class Served:
+class Served(Command):
     """A process that has not imported anything before: see `undecorated`."""
 
+    program = (sys.executable, "-m", "bench.undecorated")
+
     def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], output: Path) -> None:
-        command = [sys.executable, "-m", "bench.undecorated", *arguments]
-        with output.open("ab") as log:
-            self._process = subprocess.Popen(command, env=dict(environment), stdout=log, stderr=log)
-        self._times = psutil.Process(self._process.pid).cpu_times
+        super().__init__(arguments, environment, output)
+        self._times = psutil.Process(self.pid).cpu_times
 
     @property
     def cpu(self) -> float:
@@ -57,18 +58,6 @@ class Served:
             return 0.0
         times = self._times()
         return float(times.user + times.system)
-
-    def poll(self) -> int | None:
-        return self._process.poll()
-
-    def wait(self, timeout: float | None = None) -> int:
-        return self._process.wait(timeout)
-
-    def terminate(self) -> None:
-        self._process.terminate()
-
-    def kill(self) -> None:
-        self._process.kill()
 
 
 @dataclass
@@ -106,7 +95,7 @@ def main(rounds: int, clients: int, seconds: float) -> bool:
         server = stack.enter_context(postgres.provided(durable=True))
         broker = stack.enter_context(rabbitmq.provided())
         urls = [stack.enter_context(broker.vhost()) for _ in variants]
-        load = Load("", "", PRODUCTS, clients, seconds)
+        load = Load("", (), wares.of_many(), clients, seconds)
         calls = uvloop.run(_compare(server, dict(zip(urls, variants, strict=True)), folder, load, rounds))
     print(f"{clients} clients, {rounds} rounds, everything on this machine; CPU of Sales, Product and Delivery")
     for variant in variants:
@@ -128,7 +117,7 @@ async def _compare(
             platform = await stack.enter_async_context(starting)
             for notification in platform.replicas["notification"]:
                 notification.stop()
-            await _fill(platform)
+            await wares.fill(as_asyncpg_takes_it(platform.databases["product"]))
             platforms.append((variant, platform))
         for number in range(rounds + 1):
             # None of them always comes after the same other one.
@@ -140,9 +129,7 @@ async def _compare(
 
 async def _turn(variant: Variant, platform: Platform, load: Load, *, counts: bool) -> None:
     before, cpu = await _delivered(platform), _cpu(variant)
-    outcome = await run(
-        Load(platform.url("sales"), platform.token("customer"), load.products, load.clients, load.seconds)
-    )
+    outcome = await run(replace(load, url=platform.url("sales"), tokens=[platform.token("customer")]))
     placed = outcome.answers[201]
     await until(partial(_reached, platform, before + placed), 300, every=0.05)
     # What is done behind the work is part of it.
@@ -151,6 +138,15 @@ async def _turn(variant: Variant, platform: Platform, load: Load, *, counts: boo
     if counts:  # the first turn warms up
         variant.cpu.append((_cpu(variant) - cpu) * 1000 / placed)
         variant.per_second.append(outcome.per_second)
+
+
+async def _delivered(platform: Platform) -> int:
+    count: int = await platform.value("sales", "SELECT count(*) FROM orders WHERE status = 'DELIVERED'")
+    return count
+
+
+async def _reached(platform: Platform, wanted: int) -> bool:
+    return await _delivered(platform) >= wanted
 
 
 def _cpu(variant: Variant) -> float:

@@ -26,8 +26,10 @@ from tests.harness.fixtures import databases_on
 from tests.harness.platform import Platform, running, until
 from tests.harness.postgres import PostgresServer
 
-from .__main__ import PRODUCTS, _fill
+from . import wares
 from .load import ADDRESS, Load, run
+from .machine import plain
+from .wares import PRODUCTS
 
 CLIENTS = 4
 # Between two requests of one client: what is measured is how long they take, and not how many can be crowded in.
@@ -54,7 +56,7 @@ async def _compare(server: PostgresServer, rabbitmq_url: str, folder: Path, parc
         # Mail is not what is measured here: it hears of everything when it is there again.
         for notification in platform.replicas["notification"]:
             notification.stop()
-        await _fill(platform)
+        await wares.fill(plain(platform.databases["product"]))
         await _hold(platform, parcels)
         await _start_autopilot(platform)
         await asyncio.sleep(2)
@@ -78,7 +80,7 @@ async def _compare(server: PostgresServer, rabbitmq_url: str, folder: Path, parc
 
 async def _hold(platform: Platform, parcels: int) -> None:
     """Parcels of real orders, whose stock is held at Product; so many, whatever order of them the load has placed."""
-    load = Load(platform.url("sales"), platform.token("customer"), PRODUCTS, clients=32, seconds=1)
+    load = Load(platform.url("sales"), [platform.token("customer")], wares.of_many(), clients=32, seconds=1)
     while await _count(platform, "READY") < parcels:
         await run(load)
         await until(partial(_has_heard_of_all, platform), 120)

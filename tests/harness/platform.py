@@ -72,6 +72,11 @@ class Replica:
         arguments = ["serve", self.service, "--port", str(self._port)]
         self._process = self._program(arguments, {**os.environ, **self._environment, **environment}, self._log)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a power cut does it."""
         assert self._process is not None

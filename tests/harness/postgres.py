@@ -108,7 +108,7 @@ def own_server(*, durable: bool = False) -> Iterator[str]:
         try:
             server.ensure_pgdata_inited()
             with (server.pgdata / "postgresql.conf").open("a") as settings:
-                settings.write("max_connections = 200" if durable else "\n".join(FAST))
+                settings.write("max_connections = 400" if durable else "\n".join(FAST))
             server.start()
             yield server.get_uri()
         finally:

@@ -10,7 +10,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, closing, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -94,6 +94,13 @@ class RabbitMQ:
         address = urlsplit(self.url)
         socket.create_connection((address.hostname or "localhost", address.port or 5672), 5).close()
 
+    def overview(self, vhost_url: str | None = None) -> Any:
+        """What the management says of the broker, or of one of its virtual hosts."""
+        return self._api("GET", "overview" if vhost_url is None else f"vhosts/{vhost_url.rpartition('/')[2]}")
+
+    def queues(self, vhost_url: str) -> list[str]:
+        return [queue["name"] for queue in self._api("GET", f"queues/{vhost_url.rpartition('/')[2]}")]
+
     def _ours(self) -> Machine:
         return self._machine or pytest.skip("the broker that RABBITMQ_URL names is not ours to stop")
 
@@ -107,7 +114,7 @@ class RabbitMQ:
                     raise RuntimeError(f"RabbitMQ did not start:\n{log or error}") from error
                 time.sleep(0.1)
 
-    def _api(self, method: str, path: str, body: object = None) -> None:
+    def _api(self, method: str, path: str, body: object = None) -> Any:
         broker = urlsplit(self.url)
         credentials = unquote(f"{broker.username}:{broker.password}").encode()
         headers = {"Authorization": f"Basic {base64.b64encode(credentials).decode()}"}
@@ -115,8 +122,10 @@ class RabbitMQ:
         with closing(connection):
             connection.request(method, f"/api/{path}", json.dumps(body or {}), headers)
             answer = connection.getresponse()
+            told = answer.read()
             if answer.status >= 400:
-                raise ConnectionError(f"{method} {path} is answered with {answer.status}: {answer.read()!r}")
+                raise ConnectionError(f"{method} {path} is answered with {answer.status}: {told!r}")
+            return json.loads(told) if told else None
 
 
 @contextmanager

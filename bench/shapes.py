@@ -1,0 +1,65 @@
+"""The shapes of load beside the plain one, each with the plain one beside it, in turns."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+from . import old, ours, wares
+from .figures import HOT, MANY, REPEATS, SHORT, SLOW, Growth, Round
+from .figures import old as old_shape
+from .machine import Machine
+from .measuring import Entrant, enter
+
+_CLIENTS: Final = 32
+_DELAY: Final = 2000
+_BURST: Final = 1000
+_IDLE: Final = 3.0
+_STEP: Final = 10_000
+_MOST: Final = 100_000
+
+
+async def all_of(entrants: Sequence[Entrant], machine: Machine, rounds: int, seconds: float) -> AsyncIterator[Round]:
+    for _ in range(rounds):
+        for entrant in entrants:
+            plain = replace(entrant.load, clients=_CLIENTS, seconds=seconds)
+            yield await entrant.measure(plain, MANY)
+            yield await entrant.measure(replace(plain, bodies=wares.of_one_hot()), HOT)
+            yield await entrant.measure(replace(plain, bodies=wares.a_fifth_short()), SHORT, refused=400)
+            if entrant.contestant.tokens:  # the others know no keys
+                yield await entrant.measure(replace(plain, repeats=2), REPEATS)
+            async with _slow_commits(machine):
+                yield await entrant.measure(plain, SLOW)
+            yield await entrant.burst(_IDLE, _BURST)
+
+
+async def among_old_orders(machine: Machine, sizes: Sequence[int], rounds: int, seconds: float) -> AsyncIterator[Round]:
+    """A platform for each size, and turns among them."""
+    async with AsyncExitStack() as stack:
+        entrants = []
+        for size in sizes:
+            platform = await stack.enter_async_context(ours.orderflow(f"orderflow among {size}", machine))
+            await old.fill(platform, size)
+            entrants.append((old_shape(size), await enter(platform, machine, wares.of_many())))
+        await machine.execute("CHECKPOINT")
+        for number in range(rounds + 1):
+            for shape, entrant in entrants:
+                found = await entrant.measure(replace(entrant.load, clients=_CLIENTS, seconds=seconds), shape)
+                if number:  # the first round warms up
+                    yield replace(found, contestant="orderflow")
+
+
+async def growth(entrant: Entrant) -> AsyncIterator[Growth]:
+    """After every ten thousand orders, up to a hundred thousand."""
+    for orders in range(_STEP, _MOST + 1, _STEP):
+        await entrant.measure(replace(entrant.load, clients=_CLIENTS, most=_STEP))
+        yield Growth(orders, entrant.megabytes())
+
+
+@asynccontextmanager
+async def _slow_commits(machine: Machine) -> AsyncIterator[None]:
+    await machine.delay_commits(_DELAY)
+    try:
+        yield
+    finally:
+        await machine.delay_commits(0)
