@@ -9,12 +9,14 @@ import pytest
 from fastapi import FastAPI
 
 from chassis import tracing
+from chassis.auth import Auth, KeyRing, ServiceCredential, Signer
 from chassis.coalescer import Coalescer
 from chassis.edge import install
 from chassis.errors import Conflict
 from chassis.steps import Recording, Step, note_event, note_refusal, record, step, traceparent_around
 from chassis.telemetry import Telemetry
 from chassis.tracing import continue_trace, new_traceparent, outgoing, span, traceparent, traceparents, working_for
+from libs.chassis.tests.auth.factories import JWKS, SALES_PRIVATE
 
 
 class OutOfStock(Conflict):
@@ -228,6 +230,7 @@ async def test_two_items_of_one_caller_are_one_step() -> None:
 
 def _product() -> FastAPI:
     app = FastAPI()
+    app.state.auth = Auth(KeyRing(JWKS), "product")
     install(app, telemetry=Telemetry("product"))
 
     @app.post("/reservations")
@@ -240,7 +243,7 @@ def _product() -> FastAPI:
 @step("OrderService", "placeOrder")
 async def place_over_http(app: FastAPI) -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://product") as client:
-        headers = outgoing()
+        headers = {**outgoing(), "authorization": ServiceCredential(Signer(SALES_PRIVATE), "sales").header("product")}
         # The other side is another process: nothing of this context goes there but the headers.
         context = tracing.batch_context([tracing.new_traceparent()])
         await asyncio.create_task(client.post("/reservations", headers=headers), context=context)

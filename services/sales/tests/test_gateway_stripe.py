@@ -29,7 +29,7 @@ async def stripe() -> AsyncIterator[FakeStripe]:
 
 @pytest.fixture
 async def gateway(stripe: FakeStripe) -> AsyncIterator[StripeGateway]:
-    one = StripeGateway(stripe.url, SecretStr(SECRET_KEY), timeout=timedelta(seconds=1))
+    one = StripeGateway(stripe.url, SecretStr(SECRET_KEY), timeout=timedelta(seconds=20))
     yield one
     await one.close()
 
