@@ -1,58 +1,24 @@
-"""A recorded run says who did what for whom, in which trace, over tasks, batches, HTTP and the broker."""
+"""A recorded run says who did what for whom, in which trace, over tasks and batches."""
 
 import asyncio
 import inspect
 from collections.abc import Sequence
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
 from chassis import tracing
-from chassis.auth import Auth, KeyRing, ServiceCredential, Signer
 from chassis.coalescer import Coalescer
-from chassis.edge import install
-from chassis.errors import Conflict
-from chassis.steps import Recording, Step, note_event, note_refusal, record, step, traceparent_around
-from chassis.telemetry import Telemetry
-from chassis.tracing import continue_trace, new_traceparent, outgoing, span, traceparent, traceparents, working_for
-from libs.chassis.tests.auth.factories import JWKS, SALES_PRIVATE
-
-
-class OutOfStock(Conflict):
-    code = "OUT_OF_STOCK"
-
-
-@step("OrderService", "placeOrder")
-async def place_order() -> str:
-    await reserve()
-    total = compute_total(3)
-    note_event("OrderPlaced")
-    return f"placed for {total}"
-
-
-@step("InventoryService", "reserveInventory")
-async def reserve() -> None:
-    note_event("InventoryReserved")
-
-
-@step("OrderService", "computeTotal")
-def compute_total(quantity: int) -> int:
-    return quantity * 2
-
-
-@step("OrderService", "cancelOrder")
-async def cancel_order() -> None:
-    raise OutOfStock("Too late.")
-
-
-@step("OrderService", "breakOrder")
-def break_order() -> None:
-    raise ZeroDivisionError
-
-
-def arrows(recording: Recording) -> list[str]:
-    return [f"{each.caller} -> {each.participant}: {each.action}" for each in recording.steps]
+from chassis.steps import Step, note_event, note_refusal, record, step, traceparent_around
+from chassis.tracing import continue_trace, new_traceparent, span, traceparent, traceparents, working_for
+from libs.chassis.tests.ordering import (
+    OutOfStock,
+    arrows,
+    break_order,
+    cancel_order,
+    compute_total,
+    place_order,
+    reserve,
+)
 
 
 async def test_unrecorded_a_step_is_its_function() -> None:
@@ -221,78 +187,6 @@ async def test_two_items_of_one_caller_are_one_step() -> None:
 
     with record() as recording:
         await place()
-
-    assert arrows(recording) == [
-        "None -> OrderService: placeOrder",
-        "OrderService -> InventoryService: reserveInventory",
-    ]
-
-
-def _product() -> FastAPI:
-    app = FastAPI()
-    app.state.auth = Auth(KeyRing(JWKS), "product")
-    install(app, telemetry=Telemetry("product"))
-
-    @app.post("/reservations")
-    async def reservations() -> None:
-        await reserve()
-
-    return app
-
-
-@step("OrderService", "placeOrder")
-async def place_over_http(app: FastAPI) -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://product") as client:
-        headers = {**outgoing(), "authorization": ServiceCredential(Signer(SALES_PRIVATE), "sales").header("product")}
-        # The other side is another process: nothing of this context goes there but the headers.
-        context = tracing.batch_context([tracing.new_traceparent()])
-        await asyncio.create_task(client.post("/reservations", headers=headers), context=context)
-
-
-async def test_a_step_behind_an_http_call_knows_its_caller() -> None:
-    with record() as recording:
-        await place_over_http(_product())
-
-    assert arrows(recording) == [
-        "None -> OrderService: placeOrder",
-        "OrderService -> InventoryService: reserveInventory",
-    ]
-    assert len({each.trace_id for each in recording.steps}) == 1
-
-
-async def test_a_step_behind_one_call_for_a_whole_batch_belongs_to_each_of_it() -> None:
-    app = _product()
-
-    async def run(items: Sequence[int]) -> Sequence[int | Exception]:
-        await place_over_http(app)
-        return items
-
-    placing = Coalescer(run)
-
-    @step("Customer", "order")
-    async def order(item: int) -> None:
-        await placing(item)
-
-    with record() as recording:
-        await asyncio.gather(order(1), order(2))
-
-    traces = {each.trace_id for each in recording.steps}
-    assert len(traces) == 2
-    for trace in traces:
-        assert [each.caller for each in recording.of(trace)] == [None, "Customer", "OrderService"]
-
-
-async def test_a_step_behind_the_broker_knows_its_caller() -> None:
-    sent: list[str | None] = []
-
-    @step("OrderService", "placeOrder")
-    async def publishing() -> None:
-        sent.append(traceparent.get())
-
-    with record() as recording:
-        await publishing()
-        with continue_trace(sent[0]):
-            await reserve()
 
     assert arrows(recording) == [
         "None -> OrderService: placeOrder",
