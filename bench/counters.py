@@ -1,6 +1,7 @@
 """What the processes have cost so far, in seconds and in bytes, and what the servers have counted."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,10 +89,16 @@ def _seconds(pid: int) -> float:
 
 def _bytes(pid: int) -> int:
     root = psutil.Process(pid)
-    total = 0
-    for each in [root, *root.children(recursive=True)]:
-        try:
-            total += each.memory_full_info().pss
-        except (psutil.Error, AttributeError):
-            total += each.memory_info().rss
-    return total
+    return sum(_own_bytes(each) for each in [root, *root.children(recursive=True)])
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """What is shared counts in parts, where the system tells; none, if it has ended meanwhile."""
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.NoSuchProcess:
+        return 0
+    except (psutil.Error, AttributeError):
+        with suppress(psutil.NoSuchProcess):
+            return int(process.memory_info().rss)
+        return 0
