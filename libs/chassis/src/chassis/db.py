@@ -13,11 +13,12 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from fastapi import Depends, Request
 from sqlalchemy import Connection, NullPool, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from .audit import write_audit
 from .engine import exhausted_is_away, make_engine
 from .outbox import write_outbox
+from .session import Session
 
 _MIGRATION_LOCK: Final = 0x0F10
 FREE_WITHIN: Final = 3.0
@@ -44,10 +45,11 @@ class Database:
             max_overflow=5,
             pool_timeout=FREE_WITHIN,
             pool_recycle=1800,
+            # Where a transaction begins and ends is our session's to say.
+            isolation_level="AUTOCOMMIT",
         )
         self.outbox_filled = asyncio.Event()
         self._woken: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncSession]:
@@ -55,11 +57,15 @@ class Database:
 
         A database that is away is `DatabaseAway`, whatever the driver calls it.
         """
+        session = Session(self.engine)
         with exhausted_is_away():
-            async with self._sessions.begin() as session:
+            try:
                 yield session
                 await write_audit(session)
                 filled = await write_outbox(session)
+                await session.commit()
+            finally:
+                await session.close()
         if filled:
             self.outbox_filled.set()
         for name in session.info.get(_WAKES, ()):
@@ -74,7 +80,7 @@ class Database:
         """For what belongs to a connection and to no transaction, such as a lock: each statement stands alone."""
         with exhausted_is_away():
             async with self.engine.connect() as connection:
-                yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+                yield connection
 
     async def ready(self) -> None:
         async with self.begin() as session:

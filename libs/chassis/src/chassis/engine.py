@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import ExceptionContext, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -19,6 +20,7 @@ ANSWER_WITHIN: Final = 5.0
 _OUTAGE: Final = ("08", "53", "57P")
 # 40 deadlock and serialisation, 55P03 waited too long for a lock, 57014 ran too long.
 _CONTENTION: Final = ("40", "55P03", "57014")
+_ADAPTER: Final[Any] = AsyncAdapt_asyncpg_dbapi(asyncpg)  # type: ignore[no-untyped-call]
 
 
 class DatabaseAway(Away):
@@ -69,15 +71,31 @@ async def _connect(*args: Any, **kwargs: Any) -> asyncpg.Connection:
         raise DatabaseAway from error
 
 
+def what_it_means(error: Exception, *, is_disconnect: bool, statement: str) -> Exception:
+    """Of an error of the driver: what it is to us, or what SQLAlchemy would have made of it."""
+    if ours := _meaning(error, is_disconnect=is_disconnect):
+        return ours
+    kinds = _ADAPTER._asyncpg_error_translate
+    kind = next((kinds[each] for each in type(error).__mro__ if each in kinds), None)
+    original = error if kind is None else kind(str(error), error)
+    return DBAPIError.instance(statement, None, original, _ADAPTER.Error, hide_parameters=True)
+
+
 def _say_what_it_means(context: ExceptionContext) -> Exception | None:
     """Said where it happens: further out, an OSError could be anyone's."""
     error = context.original_exception
-    state = str(getattr(error, "sqlstate", None) or "")
     if not isinstance(error, Exception):
         return None
     if isinstance(error, OSError):
         context.is_disconnect = True
-    if context.is_disconnect or state.startswith(_OUTAGE):
+    return _meaning(error, is_disconnect=context.is_disconnect)
+
+
+def _meaning(error: Exception, *, is_disconnect: bool) -> Exception | None:
+    if isinstance(error, DatabaseAway):
+        return error
+    state = str(getattr(error, "sqlstate", None) or "")
+    if is_disconnect or isinstance(error, OSError) or state.startswith(_OUTAGE):
         return DatabaseAway()
     if state.startswith(_CONTENTION):
         return Unavailable("Too many want the same at the moment. Please try again.")

@@ -36,6 +36,8 @@ async def savepoint(session: AsyncSession) -> AsyncIterator[None]:
     before = {table: len(rows) for table, rows in _gathered(session).items()}
     try:
         async with session.begin_nested():
+            # Only now there is a savepoint, for statements that go straight to the driver as well.
+            await session.connection()
             yield
     except BaseException:
         for table, rows in _gathered(session).items():

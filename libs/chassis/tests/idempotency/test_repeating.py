@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.db import Database
+from chassis.session import Session
 from libs.chassis.tests.factories import column, eventually, noted, outbox
 from libs.chassis.tests.idempotency.making import ADA, asked, code, make, router, stored
 from libs.chassis.tests.web import application, calling
@@ -146,12 +147,11 @@ async def test_a_request_that_failed_leaves_its_key_free(
 
 
 async def test_who_waited_for_one_that_fails_does_it(client: httpx.AsyncClient, database: Database) -> None:
-    first = await database.engine.connect()
+    first = Session(database.engine)
     await first.execute(text(CLAIMED))
     waiting = asyncio.create_task(make(client))
     await eventually(lambda: column(database, WAITING))
 
-    await first.rollback()
     await first.close()
 
     assert (await waiting).status_code == 201
