@@ -23,7 +23,7 @@ async def test_events_are_written_with_their_transaction_in_their_order(database
 
     assert await outbox(database, "test.placed") == list(range(500))
     assert await outbox(database, "test.cancelled") == [1]
-    assert database.outbox_filled.is_set()
+    assert database.handover.filled.is_set()
 
 
 @pytest.mark.rule("BR-EVENT-001")
@@ -37,14 +37,14 @@ async def test_a_transaction_that_fails_sends_nothing(database: Database) -> Non
         await fail()
 
     assert await outbox(database, "test.placed") == []
-    assert not database.outbox_filled.is_set()
+    assert not database.handover.filled.is_set()
 
 
 async def test_a_transaction_without_events_wakes_nobody(database: Database) -> None:
     async with database.begin() as session:
         await note(session, "placed", 1)
 
-    assert not database.outbox_filled.is_set()
+    assert not database.handover.filled.is_set()
 
 
 async def test_what_fails_in_a_savepoint_is_undone_with_its_events_and_the_rest_goes_on(database: Database) -> None:

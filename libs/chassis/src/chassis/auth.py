@@ -51,6 +51,9 @@ class needs(SecurityBase):  # noqa: N801 (reads as a verb where it is used)
         self._roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> Caller:
+        return self.check(request)
+
+    def check(self, request: Request) -> Caller:
         caller = caller_of(request)
         if self._roles.isdisjoint(caller.roles):
             raise Forbidden

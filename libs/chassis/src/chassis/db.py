@@ -3,22 +3,23 @@
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from fastapi import Depends, Request
-from sqlalchemy import Connection, NullPool, text
+from sqlalchemy import Connection, NullPool, Result, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from .audit import write_audit
 from .engine import exhausted_is_away, make_engine
-from .outbox import write_outbox
-from .session import Session
+from .handover import Entry, Handover
+from .outbox import write_and_keep, write_outbox
+from .session import Session, run_alone
 
 _MIGRATION_LOCK: Final = 0x0F10
 FREE_WITHIN: Final = 3.0
@@ -48,7 +49,7 @@ class Database:
             # Where a transaction begins and ends is our session's to say.
             isolation_level="AUTOCOMMIT",
         )
-        self.outbox_filled = asyncio.Event()
+        self.handover = Handover()
         self._woken: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
 
     @asynccontextmanager
@@ -62,14 +63,23 @@ class Database:
             try:
                 yield session
                 await write_audit(session)
-                filled = await write_outbox(session)
+                kept: Sequence[Entry] = ()
+                if self.handover.is_open:
+                    has_events = bool(kept := await write_and_keep(session))
+                else:
+                    has_events = await write_outbox(session)
                 await session.commit()
             finally:
                 await session.close()
-        if filled:
-            self.outbox_filled.set()
+        if has_events:
+            self.handover.put(kept)
         for name in session.info.get(_WAKES, ()):
             self._woken[name].set()
+
+    async def run_alone(self, statement: TextClause, parameters: Mapping[str, Any]) -> Result[Any]:
+        """A statement of constant text that is a transaction by itself."""
+        with exhausted_is_away():
+            return await run_alone(self.engine, statement, parameters)
 
     def woken(self, name: str) -> asyncio.Event:
         """Set by every commit of this process in which `wakes(session, name)` was said."""

@@ -3,7 +3,7 @@
 What refusals look like is `refusals`', bodies are read by `body`, callers are known by `auth`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from typing import Final
 
@@ -16,6 +16,7 @@ from .auth import is_service
 from .body import SafeRoute, read_json
 from .errors import Invalid, NotFound, TooLarge
 from .refusals import REFUSED_WITH, answer, envelope, refusals, translate
+from .shortcut import Shortcuts, Shortened
 from .telemetry import Telemetry, logger
 
 __all__ = ["LARGEST_BODY", "SafeRoute", "install", "read_json", "refusals", "route_of"]
@@ -33,9 +34,14 @@ _LEFT: Final = 499
 log = logger("edge")
 
 
-def install(app: FastAPI, *, telemetry: Telemetry) -> None:
+def install(app: FastAPI, *, telemetry: Telemetry, shortcuts: Shortcuts | None = None) -> None:
     """Makes an application answer as all of ours do."""
-    app.add_middleware(_Edge, telemetry=telemetry)
+
+    def edge(inner: ASGIApp) -> ASGIApp:
+        short = {at: Shortened(app, inner, at[1], shortcut) for at, shortcut in (shortcuts or {}).items()}
+        return _Edge(inner, short, telemetry)
+
+    app.add_middleware(edge)
     translate(app)
 
 
@@ -47,8 +53,9 @@ def route_of(scope: Scope) -> str:
 
 
 class _Edge:
-    def __init__(self, app: ASGIApp, telemetry: Telemetry) -> None:
+    def __init__(self, app: ASGIApp, short: Mapping[tuple[str, str], ASGIApp], telemetry: Telemetry) -> None:
         self._app = app
+        self._short = short
         self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,7 +75,7 @@ class _Edge:
             tracing.service_name.reset(service)
 
     async def _answer(self, exchange: "_Exchange") -> None:
-        app = _refusal(exchange) or self._app
+        app = _refusal(exchange) or self._short.get((exchange.method, exchange.path)) or self._app
         try:
             if tracing.active:
                 with tracing.span(tracing.REQUEST, method=exchange.method, path=exchange.path):

@@ -5,6 +5,7 @@ What the work is, its command says. Journeys that talk to others between transac
 
 import hashlib
 import json
+import re
 from collections.abc import Coroutine
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -21,20 +22,32 @@ from .auth import caller_of
 from .db import Database, Transaction
 from .edge import route_of
 from .errors import Invalid, KeyReused
+from .explain import INVALID
 from .tables import ChassisTable
 
-__all__ = ["IdempotencyKey", "Once", "forget_keys"]
+__all__ = ["IdempotencyKey", "Once", "forget_keys", "key_of"]
+
+_KEY: Final = r"^[\x21-\x7e]{1,200}$"
+_PLAIN: Final = re.compile(_KEY)
 
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        pattern=r"^[\x21-\x7e]{1,200}$",
+        pattern=_KEY,
         description="The same key and body get the first answer again, with `Idempotency-Replayed: true`.",
     ),
 ]
 
 _ANONYMOUS: Final = "anonymous"
 _UNGUESSABLE: Final = 32
+
+
+def key_of(request: Request) -> str | None:
+    """For shortcuts: a key that is not one is Invalid, as where it is declared."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and _PLAIN.fullmatch(key) is None:
+        raise Invalid(INVALID)
+    return key
 
 
 class IdempotencyKeyRow(ChassisTable):

@@ -1,6 +1,8 @@
 """The only way in which events leave a service: written with the change that they tell of, sent later by the relay."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, Text, text
@@ -10,9 +12,11 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from contracts.envelope import Envelope, Event
 
+from .broker import Message
+from .handover import KEPT_FOR, Entry
 from .ids import uuid7
 from .pending import PendingRows
-from .statements import BOOLEAN, ID, TEXT
+from .statements import BOOLEAN, ID, TEXT, with_arrays
 from .steps import note_event
 from .tables import ChassisTable
 from .tracing import traceparent as current_trace
@@ -39,10 +43,34 @@ class OutboxRow(ChassisTable):
     )
 
 
-_pending = PendingRows(
-    "outbox", event_id=ID, event_type=TEXT, exchange=TEXT, mandatory=BOOLEAN, body=TEXT, traceparent=TEXT
+_COLUMNS: Final = {
+    "event_id": ID,
+    "event_type": TEXT,
+    "exchange": TEXT,
+    "mandatory": BOOLEAN,
+    "body": TEXT,
+    "traceparent": TEXT,
+}
+_pending = PendingRows("outbox", **_COLUMNS)
+_KEEP = with_arrays(
+    f"""
+    INSERT INTO outbox ({", ".join(_COLUMNS)}, next_attempt_at)
+    SELECT *, clock_timestamp() + :kept_for FROM unnest({", ".join(f":{name}" for name in _COLUMNS)})
+    RETURNING id, event_id
+    """,
+    **_COLUMNS,
 )
 write_outbox = _pending.write
+
+
+async def write_and_keep(session: AsyncSession) -> list[Entry]:
+    """As `write_outbox`, for the relay of this process: nobody else sends these for a while."""
+    rows = _pending.take(session)
+    if not rows:
+        return []
+    columns = {name: [row[name] for row in rows] for name in _COLUMNS}
+    ids = {row.event_id: row.id for row in await session.execute(_KEEP, {**columns, "kept_for": KEPT_FOR})}
+    return [Entry(ids[row["event_id"]], _message(row)) for row in rows]
 
 
 def publish(session: AsyncSession, event: Event, *, traceparent: str | None = None) -> None:
@@ -61,3 +89,14 @@ def publish(session: AsyncSession, event: Event, *, traceparent: str | None = No
         traceparent=traceparent or current_trace.get(),
     )
     note_event(event.domain_name, traceparent)
+
+
+def _message(row: Mapping[str, Any]) -> Message:
+    return Message(
+        id=str(row["event_id"]),
+        routing_key=row["event_type"],
+        body=row["body"].encode(),
+        exchange=row["exchange"],
+        traceparent=row["traceparent"],
+        mandatory=row["mandatory"],
+    )

@@ -22,9 +22,12 @@ class PendingRows:
     def add(self, session: AsyncSession, **row: Any) -> None:
         _gathered(session).setdefault(self._table, []).append(row)
 
+    def take(self, session: AsyncSession) -> list[dict[str, Any]]:
+        return _gathered(session).pop(self._table, [])
+
     async def write(self, session: AsyncSession) -> bool:
         """Whether there were any; `Database.begin` calls it."""
-        rows = _gathered(session).pop(self._table, [])
+        rows = self.take(session)
         if rows:
             await session.execute(self._insert, {name: [row[name] for row in rows] for name in self._columns})
         return bool(rows)

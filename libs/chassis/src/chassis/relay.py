@@ -1,8 +1,11 @@
-"""Carries the outbox to the broker, in its order and in batches; a row is marked once the broker has confirmed it."""
+"""Carries the outbox to the broker, in its order and in batches; a row is marked once the broker has confirmed it.
+
+What the process itself has just written comes by the handover; everything else is looked for in the table.
+"""
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -15,6 +18,7 @@ from .broker.patience import happens
 from .db import Database
 from .errors import Unavailable
 from .failpoints import failpoint
+from .handover import Entry
 from .steps import SENT
 from .telemetry import Telemetry, logger
 
@@ -33,6 +37,7 @@ _DELAYED = text(
     WHERE id = ANY(:ids)
     """
 )
+_LEFT = text("UPDATE outbox SET next_attempt_at = '-infinity' WHERE id = ANY(:ids) AND sent_at IS NULL")
 _PATIENCE: Final = 3
 
 log = logger("relay")
@@ -53,59 +58,104 @@ class Relay:
         self._telemetry = telemetry
         self._batch = batch
         self._look_every = look_every.total_seconds()
+        self._next_look = 0.0
         self._stopping = asyncio.Event()
         self._failures = 0
 
     async def run(self) -> None:
-        while not self._stopping.is_set():
-            self._database.outbox_filled.clear()
-            taken = await self._try_batch()
-            if taken is None:
-                # New events do not shorten this wait: they would not get through either.
-                await happens(self._stopping, min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.8, 1.2))
-            elif taken < self._batch:
-                await happens(self._database.outbox_filled, self._look_every)
+        handover = self._database.handover
+        try:
+            while not self._stopping.is_set():
+                handover.filled.clear()
+                if entries := handover.take(self._batch):
+                    await self._try(self._send(entries))
+                elif handover.has_left_some or self._now() >= self._next_look:
+                    await self._look()
+                else:
+                    await happens(handover.filled, self._next_look - self._now())
+        finally:
+            await self._leave(handover.close())
 
     def stop(self) -> None:
         """What is being sent is finished; `run` returns after it."""
         self._stopping.set()
-        self._database.outbox_filled.set()
+        self._database.handover.filled.set()
 
     async def send_batch(self) -> int:
+        """Of what has to be looked for; how much that was."""
         async with self._database.begin() as session:
-            rows = (await session.execute(_WAITING, {"batch": self._batch})).all()
-            if rows:
-                results = await self._broker.publish([_message(row) for row in rows])
-                await failpoint("chassis.relay.sent")
-                _note(rows, results)
-                await self._mark(session, [row.id for row in rows], results)
+            entries = [_entry(row) for row in await session.execute(_WAITING, {"batch": self._batch})]
+            if entries:
+                await self._mark(session, entries, await self._publish(entries))
             else:
                 self._failures = 0
-        return len(rows)
+        return len(entries)
 
-    async def _try_batch(self) -> int | None:
+    async def _look(self) -> None:
+        handover = self._database.handover
+        handover.has_left_some = False
+        taken = await self._try(self.send_batch())
+        if taken is not None and taken < self._batch:
+            self._next_look = self._now() + self._look_every
+            # Nothing waits that is older than what comes now.
+            handover.open()
+
+    async def _send(self, entries: Sequence[Entry]) -> None:
         try:
-            return await self.send_batch()
+            results = await self._publish(entries)
+            if any(results):
+                async with self._database.begin() as session:
+                    await self._mark(session, entries, results)
+            else:
+                self._note_sent(len(entries))
+                await self._database.run_alone(_SENT, {"ids": [entry.id for entry in entries]})
+        except Exception:
+            await self._leave([*entries, *self._database.handover.close()])
+            raise
+
+    async def _leave(self, entries: Sequence[Entry]) -> None:
+        """To be looked for, by whoever comes first."""
+        self._database.handover.has_left_some = True
+        if entries:
+            try:
+                await self._database.run_alone(_LEFT, {"ids": [entry.id for entry in entries]})
+            except Exception as error:
+                log.warning("events_left_for_later", count=len(entries), reason=type(error).__name__)
+
+    async def _publish(self, entries: Sequence[Entry]) -> Sequence[Exception | None]:
+        results = await self._broker.publish([entry.message for entry in entries])
+        await failpoint("chassis.relay.sent")
+        _note(entries, results)
+        return results
+
+    async def _try(self, sending: Awaitable[int | None]) -> int | None:
+        """None if it has failed, after a pause. New events do not shorten that: they would not get through either."""
+        try:
+            return await sending
         except (NothingConfirmed, Unavailable) as error:
             log.warning("relay_waits", reason=str(error), failures=self._failures + 1)
         except Exception:
             log.exception("relay_failed", failures=self._failures + 1)
         self._failures += 1
+        await happens(self._stopping, min(5.0, 0.1 * 2 ** min(self._failures, 6)) * random.uniform(0.8, 1.2))
         return None
 
-    async def _mark(self, session: AsyncSession, ids: Sequence[int], results: Sequence[Exception | None]) -> None:
-        outcomes = list(zip(ids, results, strict=True))
+    async def _mark(self, session: AsyncSession, entries: Sequence[Entry], results: Sequence[Exception | None]) -> None:
+        outcomes = [(entry.id, result) for entry, result in zip(entries, results, strict=True)]
         sent = [id for id, result in outcomes if result is None]
         if sent:
-            self._failures = 0
+            self._note_sent(len(sent))
             await session.execute(_SENT, {"ids": sent})
-            self._telemetry.sent.inc(len(sent))
         elif all(isinstance(result, NotConfirmed) for result in results) and not await self._refuses_just_these():
             raise NothingConfirmed(str(results[0]))
-        if len(sent) < len(ids):
+        if len(sent) < len(entries):
             reason = next(str(result) for result in results if result)
-            log.warning("events_delayed", count=len(ids) - len(sent), reason=reason)
+            log.warning("events_delayed", count=len(entries) - len(sent), reason=reason)
             await session.execute(_DELAYED, {"ids": [id for id, result in outcomes if result]})
+
+    def _note_sent(self, count: int) -> None:
+        self._failures = 0
+        self._telemetry.sent.inc(count)
 
     async def _refuses_just_these(self) -> bool:
         """A broker that is well and confirms nothing, time and again: a full queue must not hold up all the others."""
@@ -117,20 +167,26 @@ class Relay:
             return False
         return True
 
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
-def _note(rows: Sequence[Row[Any]], results: Sequence[Exception | None]) -> None:
+
+def _note(entries: Sequence[Entry], results: Sequence[Exception | None]) -> None:
     if tracing.active:
-        for row, result in zip(rows, results, strict=True):
-            if result is None and row.traceparent:
-                tracing.mark(f"{SENT} {row.event_type}", row.traceparent)
+        for (_, message), result in zip(entries, results, strict=True):
+            if result is None and message.traceparent:
+                tracing.mark(f"{SENT} {message.routing_key}", message.traceparent)
 
 
-def _message(row: Row[Any]) -> Message:
-    return Message(
-        id=str(row.event_id),
-        routing_key=row.event_type,
-        body=row.body.encode(),
-        exchange=row.exchange,
-        traceparent=row.traceparent,
-        mandatory=row.mandatory,
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        row.id,
+        Message(
+            id=str(row.event_id),
+            routing_key=row.event_type,
+            body=row.body.encode(),
+            exchange=row.exchange,
+            traceparent=row.traceparent,
+            mandatory=row.mandatory,
+        ),
     )

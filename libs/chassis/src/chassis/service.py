@@ -27,6 +27,7 @@ from .recorder import recording
 from .relay import Relay
 from .retention import retention_job
 from .settings import Role
+from .shortcut import Shortcuts
 from .telemetry import Telemetry, logger, service_name
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class Service:
     provides: Sequence[object] = ()
     """What routes ask for by its type, see `provided`."""
     closes: Sequence[Closing] = ()
+    shortcuts: Shortcuts = field(default_factory=dict)
+    """For routes of which there are so many requests that the framework's share of them counts."""
     role: Role = "all"
 
     @cached_property
@@ -88,7 +91,8 @@ class Service:
         app.state.database = self.database
         app.state.auth = self.auth
         app.state.provided = {type(thing): thing for thing in self.provides}
-        install(app, telemetry=self.telemetry)
+        shortcuts = self.shortcuts if self.role != "worker" else None
+        install(app, telemetry=self.telemetry, shortcuts=shortcuts)
         app.include_router(health([self.database.ready, *([] if self.role == "api" else [self._broker_ready])]))
         for router in [*self.routers, audit_trail] if self.role != "worker" else ():
             app.include_router(router)

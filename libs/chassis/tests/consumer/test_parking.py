@@ -117,7 +117,7 @@ async def test_a_dry_run_that_would_work_leaves_no_trace(
 
     assert noting.calls == [[1]]
     assert await everything(database) == before
-    assert not database.outbox_filled.is_set()
+    assert not database.handover.filled.is_set()
 
 
 async def test_a_dry_run_that_would_fail_says_why_and_leaves_no_trace(

@@ -31,6 +31,8 @@ from .customers.published_keys import PublishedKeys
 from .customers.published_keys import router as keys
 from .customers.registration import Registration
 from .customers.sessions_api import router as sessions
+from .orders.api import PATH as ORDERS
+from .orders.api import place_order_directly
 from .orders.api import router as orders
 from .orders.cancelling import Cancelling
 from .orders.checkout import CheckingOut
@@ -143,6 +145,7 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
             erasing,
             PublishedKeys(settings.trusted_keys),
         ],
+        shortcuts={("POST", ORDERS): place_order_directly},
         closes=[placing, checking_out, paying.pursuit, viewing, passwords],
         role=settings.role,
     )

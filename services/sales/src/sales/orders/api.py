@@ -1,11 +1,11 @@
 """Orders over HTTP: placing and cancelling one, and what its customer and the staff may see."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from chassis.auth import Admin, Customer, CustomerOrAdmin
+from chassis.auth import Admin, Customer, CustomerOrAdmin, needs
 from chassis.db import Transaction
 from chassis.edge import SafeRoute, read_json, refusals
 from chassis.errors import (
@@ -14,12 +14,13 @@ from chassis.errors import (
     KeyReused,
     NotFound,
     Overloaded,
+    Refused,
     TooLarge,
     Unauthenticated,
     Unavailable,
     UnsupportedMedia,
 )
-from chassis.idempotency import IdempotencyKey
+from chassis.idempotency import IdempotencyKey, key_of
 from chassis.openapi import body_of
 from chassis.paging import DEFAULT_LIMIT, Cursor, Limit, Moment, Page
 from chassis.service import provided
@@ -33,7 +34,10 @@ from .placing import Placing
 from .reading import Filter, one_order, page_of_orders, timeline_of
 from .stock import InsufficientStock, VariantRequired
 
-router = APIRouter(prefix="/api/v1/orders", tags=["orders"], route_class=SafeRoute)
+PATH: Final = "/api/v1/orders"
+_CUSTOMER: Final = needs("customer")
+
+router = APIRouter(prefix=PATH, tags=["orders"], route_class=SafeRoute)
 
 
 @router.post(
@@ -58,6 +62,15 @@ async def place_order(
     answer = await placing.place(caller.subject, order, idempotency_key)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
     return Response(answer.body, answer.status, headers, "application/json")
+
+
+async def place_order_directly(request: Request) -> Response | None:
+    """What most requests are: who may order does, with a key or without one."""
+    try:
+        caller, key = _CUSTOMER.check(request), key_of(request)
+    except Refused:
+        return None
+    return await place_order(request, caller, request.app.state.provided[Placing], key)
 
 
 @router.get("", response_model=Page[OrderView], responses=refusals(Invalid))

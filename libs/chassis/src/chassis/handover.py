@@ -1,0 +1,56 @@
+"""From the transactions of a process to its relay: what they have put into the outbox need not be looked for.
+
+Such rows are kept from everybody else for a while. If nothing comes of them here, they are waiting rows like any other.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from .broker import Message
+
+KEPT_FOR: Final = timedelta(seconds=8)
+"""Longer than the broker is given to confirm what it was sent."""
+_MOST: Final = 2_000
+
+
+class Entry(NamedTuple):
+    """A row of the outbox, and the message that it is."""
+
+    id: int
+    message: Message
+
+
+class Handover:
+    """Closed while nobody is there to take, or while nothing gets through."""
+
+    def __init__(self) -> None:
+        self.filled = asyncio.Event()
+        """Something is there, or something was left in the outbox to be looked for."""
+        self.has_left_some = False
+        self._entries: deque[Entry] = deque()
+        self._is_open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether rows that are being written are to be kept for us. More than that much is better looked for."""
+        return self._is_open and len(self._entries) < _MOST
+
+    def open(self) -> None:
+        self._is_open = True
+
+    def close(self) -> list[Entry]:
+        """What was not taken yet."""
+        self._is_open = False
+        return self.take(len(self._entries))
+
+    def put(self, entries: Sequence[Entry]) -> None:
+        """After the commit. Without entries: there are rows that were not kept."""
+        self._entries.extend(entries)
+        self.has_left_some = self.has_left_some or not entries
+        self.filled.set()
+
+    def take(self, most: int) -> list[Entry]:
+        return [self._entries.popleft() for _ in range(min(most, len(self._entries)))]
