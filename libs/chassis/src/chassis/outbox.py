@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from contracts.envelope import Envelope, Event
+from contracts.envelope import Event, encoded
 
 from .broker import Message
 from .handover import KEPT_FOR, Entry
@@ -85,7 +85,7 @@ def publish(session: AsyncSession, event: Event, *, traceparent: str | None = No
         event_type=event.event_type,
         exchange=event.exchange(),
         mandatory=bool(event.heard_by),
-        body=Envelope.around(event, str(event_id), datetime.now(UTC)).encode().decode(),
+        body=encoded(event, str(event_id), datetime.now(UTC)).decode(),
         traceparent=traceparent or current_trace.get(),
     )
     note_event(event.domain_name, traceparent)

@@ -103,7 +103,8 @@ async def run_alone(engine: AsyncEngine, statement: TextClause, parameters: Mapp
     constant = _constant(statement)
     if constant is None or engine.sync_engine.dispatch.before_cursor_execute:
         async with engine.connect() as connection:
-            return (await connection.execute(statement, parameters)).freeze()()
+            answer = await connection.execute(statement, parameters)
+            return answer.freeze()() if answer.returns_rows else IteratorResult(_NO_COLUMNS, iter(()))
     lent = await borrow(engine)
     is_over = False
     try:

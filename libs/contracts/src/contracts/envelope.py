@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, ClassVar, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from .text import Text
 
@@ -51,3 +52,15 @@ class Envelope(BaseModel):
 
     def encode(self) -> bytes:
         return self.model_dump_json().encode()
+
+
+def encoded(event: Event, event_id: str, timestamp: datetime) -> bytes:
+    """As `Envelope.around(…).encode()`, in one go."""
+    envelope = {
+        "event_id": event_id,
+        "event_type": event.event_type,
+        "timestamp": timestamp,
+        "source": event.source,
+        "data": event,
+    }
+    return to_json(envelope, exclude_none=True)

@@ -1,0 +1,192 @@
+"""What a process commits its own relay sends at once, without looking for it, and nobody else does meanwhile."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import IntegrityError
+
+from chassis import failpoints
+from chassis.db import Database
+from chassis.errors import Unavailable
+from chassis.handover import KEPT_FOR, Entry, Handover
+from chassis.outbox import publish
+from libs.chassis.tests.broker.factories import until
+from libs.chassis.tests.factories import Placed, column, eventually, execute, unsent
+from libs.chassis.tests.relay.factories import FakeBroker, place, relay_of, running, unsent_is, untouched
+
+
+@contextmanager
+def heard(database: Database) -> Iterator[list[str]]:
+    statements: list[str] = []
+
+    def hear(*told: object) -> None:
+        statements.append(" ".join(str(told[2]).split()))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
+    try:
+        yield statements
+    finally:
+        event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
+
+
+async def ready(database: Database) -> None:
+    """The relay has looked for what was there before it."""
+    await until(lambda: database.handover.is_open)
+
+
+async def test_what_is_committed_is_sent_without_being_looked_for(database: Database, world: FakeBroker) -> None:
+    async with running(relay_of(database, world)):
+        await ready(database)
+        with heard(database) as statements:
+            await place(database, 1, 2)
+            await eventually(lambda: world.all_heard == [1, 2] and len(statements) == 2)
+
+    assert [statement.split(" (")[0] for statement in statements] == ["INSERT INTO outbox", statements[1]]
+    assert statements[1].startswith("UPDATE outbox SET sent_at")
+    assert await unsent(database) == 0
+
+
+async def test_while_one_relay_has_them_in_hand_no_other_sends_them(
+    database: Database, replica: Database, world: FakeBroker
+) -> None:
+    world.open.clear()
+    elsewhere = FakeBroker()
+    async with running(relay_of(database, world)):
+        await ready(database)
+        await place(database, 1)
+        await until(lambda: world.heard == [[1]])
+
+        assert await relay_of(replica, elsewhere).send_batch() == 0
+        world.open.set()
+        await eventually(lambda: unsent_is(database, 0))
+
+    assert elsewhere.heard == []
+
+
+async def test_what_a_process_had_in_hand_when_it_died_is_sent_by_another(
+    database: Database, replica: Database, world: FakeBroker
+) -> None:
+    database.handover.open()
+    await place(database, 1)
+
+    assert await relay_of(replica, world).send_batch() == 0
+    [seconds] = await column(database, "SELECT extract(epoch FROM next_attempt_at - now())::float FROM outbox")
+    await execute(database, "UPDATE outbox SET next_attempt_at = now()")
+    await relay_of(replica, world).send_batch()
+
+    assert KEPT_FOR.total_seconds() - 5 < seconds <= KEPT_FOR.total_seconds()
+    assert world.all_heard == [1]
+
+
+async def test_what_does_not_get_through_is_at_once_anybodys_again(database: Database, world: FakeBroker) -> None:
+    async with running(relay_of(database, world)):
+        await ready(database)
+        world.is_away = True
+        await place(database, 1, 2)
+        await until(lambda: world.heard == [[1, 2]])
+
+        await eventually(lambda: untouched_is(database, 2))
+        assert not database.handover.is_open
+        world.is_away = False
+        await eventually(lambda: unsent_is(database, 0))
+        await ready(database)
+
+    assert world.heard == [[1, 2], *[[1, 2]] * (len(world.heard) - 1)]
+
+
+async def untouched_is(database: Database, count: int) -> bool:
+    return await untouched(database) == count
+
+
+async def test_while_nothing_gets_through_nothing_is_kept_from_others(database: Database, world: FakeBroker) -> None:
+    async with running(relay_of(database, world)):
+        await ready(database)
+        world.is_away = True
+        await place(database, 1)
+        await eventually(lambda: untouched_is(database, 1))
+
+        await place(database, 2)
+
+        assert await untouched(database) == 2
+
+
+async def test_what_some_refuse_is_tried_later_and_the_rest_is_sent(database: Database, world: FakeBroker) -> None:
+    world.answer = lambda number: Unavailable("not this one") if number == 2 else None
+
+    async with running(relay_of(database, world)):
+        await ready(database)
+        await place(database, 1, 2, 3)
+        await eventually(lambda: unsent_is(database, 1))
+
+    assert await column(database, "SELECT attempts FROM outbox WHERE sent_at IS NULL") == [1]
+    assert world.heard[0] == [1, 2, 3]
+
+
+async def test_who_stops_leaves_what_it_has_not_begun_to_others(
+    database: Database, replica: Database, world: FakeBroker
+) -> None:
+    world.open.clear()
+    relay = relay_of(database, world, batch=2)
+    task = asyncio.create_task(relay.run())
+    await ready(database)
+    await place(database, 1, 2)
+    await until(lambda: world.heard == [[1, 2]])
+    await place(database, 3)
+
+    relay.stop()
+    world.open.set()
+    await asyncio.wait_for(task, 5)
+    await place(database, 4)
+
+    assert world.heard == [[1, 2]]
+    assert await untouched(database) == 2
+    assert await relay_of(replica, world).send_batch() == 2
+
+
+@pytest.mark.usefixtures("disarmed")
+async def test_what_was_sent_and_not_marked_is_sent_again(database: Database, world: FakeBroker) -> None:
+    async with running(relay_of(database, world)):
+        await ready(database)
+        failpoints.arm("test", "chassis.relay.sent=raise@1*1")
+        await place(database, 1)
+        await eventually(lambda: unsent_is(database, 0))
+
+    assert world.all_heard == [1, 1]
+
+
+async def test_what_no_relay_is_there_for_is_kept_from_nobody(database: Database) -> None:
+    await place(database, 1)
+
+    assert await untouched(database) == 1
+
+
+async def test_a_transaction_that_fails_hands_over_nothing(database: Database, world: FakeBroker) -> None:
+    await execute(database, "ALTER TABLE effects ADD CONSTRAINT once UNIQUE (number) DEFERRABLE INITIALLY DEFERRED")
+    database.handover.open()
+
+    async def place_twice() -> None:
+        async with database.begin() as session:
+            await session.execute(text("INSERT INTO effects VALUES ('placed', 1), ('placed', 1)"))
+            publish(session, Placed(number=1))
+
+    with pytest.raises(IntegrityError, match="once"):
+        await place_twice()
+
+    assert database.handover.close() == []
+    assert await unsent(database) == 0
+
+
+def test_more_than_can_be_sent_soon_is_left_to_be_looked_for() -> None:
+    handover = Handover()
+    handover.open()
+
+    for number in range(2_000):
+        assert handover.is_open
+        handover.put([Entry(number, None)])  # type: ignore[arg-type]
+
+    assert not handover.is_open
+    handover.take(1)
+    assert handover.is_open
