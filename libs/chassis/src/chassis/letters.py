@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from functools import cache
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from contracts.envelope import Envelope, Event
 
@@ -18,8 +18,7 @@ from .tracing import valid
 E = TypeVar("E", bound=Event)
 
 
-@dataclass(frozen=True, slots=True)
-class Received(Generic[E]):
+class Received(NamedTuple, Generic[E]):
     """An event with what its envelope said of it."""
 
     event: E
@@ -28,8 +27,7 @@ class Received(Generic[E]):
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """A message, opened."""
 
     event_id: str
@@ -53,6 +51,31 @@ class Unreadable(Exception):
 
 
 def open_letter(message: Message, kinds: Mapping[str, type[Event]]) -> Letter:
+    return _open_at_once(message, kinds) or _open_step_by_step(message, kinds)
+
+
+def _open_at_once(message: Message, kinds: Mapping[str, type[Event]]) -> Letter | None:
+    """What is as it should be is read in one go; what is wrong with anything else is found out step by step."""
+    kind = kinds.get(message.routing_key)
+    if kind is None or message.exchange != kind.exchange():
+        return None
+    try:
+        envelope = _envelope_of(kind).model_validate_json(message.body)
+    except Exception:
+        return None
+    if envelope.event_type != message.routing_key:
+        return None
+    traceparent = valid(message.traceparent)
+    received = Received(envelope.data, envelope.event_id, envelope.timestamp, traceparent)
+    return Letter(envelope.event_id, envelope.event_type, message.body, traceparent, received)
+
+
+@cache
+def _envelope_of(kind: type[Event]) -> type[Any]:
+    return create_model(f"{kind.__name__}Envelope", __base__=Envelope, data=(kind, ...))
+
+
+def _open_step_by_step(message: Message, kinds: Mapping[str, type[Event]]) -> Letter:
     # The digest: the same message once more is still the same message.
     event_id = _short(message.id) or hashlib.sha256(message.body).hexdigest()
     event_type, traceparent = _short(message.routing_key) or "unknown", valid(message.traceparent)

@@ -1,8 +1,9 @@
 """What is no event, or none of ours, is parked and disturbs nothing."""
 
-from typing import Any
+from typing import Self
 
 import pytest
+from pydantic import model_validator
 
 from chassis.broker import Message
 from chassis.consumer import Consumer
@@ -96,8 +97,8 @@ async def test_an_event_is_believed_only_from_its_own_producer(consumer: Consume
 
 async def test_a_contract_that_trips_over_a_message_holds_up_nothing(database: Database, telemetry: Telemetry) -> None:
     class Tripping(Placed):
-        @classmethod
-        def model_validate(cls, obj: Any, **_: Any) -> "Tripping":
+        @model_validator(mode="after")
+        def trip(self) -> Self:
             raise LookupError("what is this?")
 
     await Consumer(database, {Tripping: Noting()}, telemetry).handle(placed(1))
