@@ -135,25 +135,25 @@ class Attempts:
 
     async def _claim(self, requests: Sequence[Request]) -> list[Attempt | NoLongerCustomer]:
         ids = [uuid7() for _ in requests]
-        async with self._database.begin() as session:
-            claimed = await session.execute(
-                _CLAIM,
-                {
-                    "ids": ids,
-                    "customers": [request.customer_id for request in requests],
-                    "keys": [request.key for request in requests],
-                    "hashes": [request.hash for request in requests],
-                    "wanted": [request.wanted for request in requests],
-                    "lease": LEASE,
-                },
-            )
-            rows = claimed.all()
-            new, erased = {row.id for row in rows}, {row.erased for row in rows}
-            twins = [request for id, request in zip(ids, requests, strict=True) if id not in new]
-            found = {}
-            if twins:
-                asked = {"customers": [twin.customer_id for twin in twins], "keys": [twin.key for twin in twins]}
-                found = {(row.customer_id, row.idempotency_key): row for row in await session.execute(_FIND, asked)}
+        claimed = await self._database.run_alone(
+            _CLAIM,
+            {
+                "ids": ids,
+                "customers": [request.customer_id for request in requests],
+                "keys": [request.key for request in requests],
+                "hashes": [request.hash for request in requests],
+                "wanted": [request.wanted for request in requests],
+                "lease": LEASE,
+            },
+        )
+        rows = claimed.all()
+        new, erased = {row.id for row in rows}, {row.erased for row in rows}
+        twins = [request for id, request in zip(ids, requests, strict=True) if id not in new]
+        found = {}
+        if twins:
+            asked = {"customers": [twin.customer_id for twin in twins], "keys": [twin.key for twin in twins]}
+            known = await self._database.run_alone(_FIND, asked)
+            found = {(row.customer_id, row.idempotency_key): row for row in known}
         attempts: list[Attempt | NoLongerCustomer] = []
         for id, request in zip(ids, requests, strict=True):
             if request.customer_id in erased:
@@ -171,11 +171,9 @@ class Attempts:
 
     async def _refuse(self, refusals: Sequence[tuple[UUID, int, str]]) -> list[None]:
         ids, statuses, answers = (list(column) for column in zip(*refusals, strict=True))
-        async with self._database.begin() as session:
-            await session.execute(_REFUSE, {"ids": ids, "statuses": statuses, "answers": answers})
+        await self._database.run_alone(_REFUSE, {"ids": ids, "statuses": statuses, "answers": answers})
         return [None] * len(refusals)
 
     async def _let_go(self, ids: Sequence[UUID]) -> list[None]:
-        async with self._database.begin() as session:
-            await session.execute(_LET_GO, {"ids": list(ids)})
+        await self._database.run_alone(_LET_GO, {"ids": list(ids)})
         return [None] * len(ids)
