@@ -60,6 +60,17 @@ async def test_what_fails_undoes_what_went_either_way(database: Database, first:
     assert await column(database, "SELECT count(*)::int FROM parked_events") == [0]
 
 
+async def test_a_statement_finds_objects_as_they_were_changed_before_it(database: Database) -> None:
+    error = text("SELECT error FROM parked_events")
+    async with database.begin() as session:
+        session.add(one := parked("e"))
+        assert (await session.scalars(error)).all() == ["none"]
+        one.error = "another"
+        assert (await session.scalars(error)).all() == ["another"]
+        await session.delete(one)
+        assert (await session.scalars(error)).all() == []
+
+
 async def test_objects_that_were_only_added_are_written_by_the_commit(database: Database) -> None:
     async with database.begin() as session:
         session.add(parked("alone"))

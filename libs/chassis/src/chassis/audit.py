@@ -53,7 +53,6 @@ _pending = PendingRows(
     after=_JSON,
     trace_id=TEXT,
 )
-write_audit = _pending.write
 
 
 @step("AuditLog", "logAuditEvent")

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -15,10 +15,9 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection, NullPool, Result, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from .audit import write_audit
 from .engine import exhausted_is_away, make_engine
-from .handover import Entry, Handover
-from .outbox import write_and_keep, write_outbox
+from .handover import Handover
+from .outbox import write_events
 from .session import Session, run_alone
 
 _MIGRATION_LOCK: Final = 0x0F10
@@ -62,17 +61,13 @@ class Database:
         with exhausted_is_away():
             try:
                 yield session
-                await write_audit(session)
-                kept: Sequence[Entry] = ()
-                if self.handover.is_open:
-                    has_events = bool(kept := await write_and_keep(session))
-                else:
-                    has_events = await write_outbox(session)
+                is_kept = self.handover.is_open
+                events = await write_events(session, keep=is_kept)
                 await session.commit()
             finally:
                 await session.close()
-        if has_events:
-            self.handover.put(kept)
+        if events:
+            self.handover.put(events if is_kept else ())
         for name in session.info.get(_WAKES, ()):
             self._woken[name].set()
 

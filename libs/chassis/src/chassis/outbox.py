@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, Text, text
@@ -15,8 +15,8 @@ from contracts.envelope import Event, encoded
 from .broker import Message
 from .handover import KEPT_FOR, Entry
 from .ids import uuid7
-from .pending import PendingRows
-from .statements import BOOLEAN, ID, TEXT, with_arrays
+from .pending import PendingRows, write_pending
+from .statements import BOOLEAN, ID, TEXT
 from .steps import note_event
 from .tables import ChassisTable
 from .tracing import traceparent as current_trace
@@ -43,34 +43,26 @@ class OutboxRow(ChassisTable):
     )
 
 
-_COLUMNS: Final = {
-    "event_id": ID,
-    "event_type": TEXT,
-    "exchange": TEXT,
-    "mandatory": BOOLEAN,
-    "body": TEXT,
-    "traceparent": TEXT,
-}
-_pending = PendingRows("outbox", **_COLUMNS)
-_KEEP = with_arrays(
-    f"""
-    INSERT INTO outbox ({", ".join(_COLUMNS)}, next_attempt_at)
-    SELECT *, clock_timestamp() + :kept_for FROM unnest({", ".join(f":{name}" for name in _COLUMNS)})
-    RETURNING id, event_id
-    """,
-    **_COLUMNS,
+_pending = PendingRows(
+    "outbox",
+    computed={"next_attempt_at": "coalesce(clock_timestamp() + CAST(:kept_for AS interval), '-infinity')"},
+    returning="id, event_id",
+    event_id=ID,
+    event_type=TEXT,
+    exchange=TEXT,
+    mandatory=BOOLEAN,
+    body=TEXT,
+    traceparent=TEXT,
 )
-write_outbox = _pending.write
 
 
-async def write_and_keep(session: AsyncSession) -> list[Entry]:
-    """As `write_outbox`, for the relay of this process: nobody else sends these for a while."""
-    rows = _pending.take(session)
-    if not rows:
-        return []
-    columns = {name: [row[name] for row in rows] for name in _COLUMNS}
-    ids = {row.event_id: row.id for row in await session.execute(_KEEP, {**columns, "kept_for": KEPT_FOR})}
-    return [Entry(ids[row["event_id"]], _message(row)) for row in rows]
+async def write_events(session: AsyncSession, *, keep: bool = False) -> list[Entry]:
+    """With all other rows that are pending; where they are kept for the relay of this process nobody else sends them
+    for a while."""
+    events = _pending.of(session)
+    written = await write_pending(session, kept_for=KEPT_FOR if keep else None)
+    ids = {row.event_id: row.id for row in written}
+    return [Entry(ids[event["event_id"]], _message(event)) for event in events]
 
 
 def publish(session: AsyncSession, event: Event, *, traceparent: str | None = None) -> None:

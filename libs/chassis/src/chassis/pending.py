@@ -1,36 +1,66 @@
 """Rows that a transaction gathers and then writes in one statement, as the last thing before it commits."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
+from sqlalchemy import Row, TextClause
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .statements import with_arrays
 
 _GATHERED: Final = "pending_rows"
+_ALL: Final[dict[str, "PendingRows"]] = {}
 
 
 class PendingRows:
-    def __init__(self, table: str, **columns: Any) -> None:
-        self._table = table
-        self._columns = list(columns)
-        names = ", ".join(columns)
-        arrays = ", ".join(f":{name}" for name in columns)
-        self._insert = with_arrays(f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays})", **columns)
+    """Those of one table. Until the transaction's end nothing of them is found there."""
+
+    def __init__(
+        self, table: str, *, computed: Mapping[str, str] = MappingProxyType({}), returning: str = "", **columns: Any
+    ) -> None:
+        self.table = table
+        self.columns = {f"{table}_{name}": kind for name, kind in columns.items()}
+        self.returning = returning
+        arrays = ", ".join(f":{name}" for name in self.columns)
+        names, values = [*columns, *computed], ["*", *computed.values()]
+        self.insert = f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM unnest({arrays})"
+        _ALL[table] = self
 
     def add(self, session: AsyncSession, **row: Any) -> None:
-        _gathered(session).setdefault(self._table, []).append(row)
+        _gathered(session).setdefault(self.table, []).append(row)
 
-    def take(self, session: AsyncSession) -> list[dict[str, Any]]:
-        return _gathered(session).pop(self._table, [])
+    def of(self, session: AsyncSession) -> Sequence[Mapping[str, Any]]:
+        return _gathered(session).get(self.table, ())
 
-    async def write(self, session: AsyncSession) -> bool:
-        """Whether there were any; `Database.begin` calls it."""
-        rows = self.take(session)
-        if rows:
-            await session.execute(self._insert, {name: [row[name] for row in rows] for name in self._columns})
-        return bool(rows)
+
+async def write_pending(session: AsyncSession, **computed_with: Any) -> Sequence[Row[Any]]:
+    """Of all tables at once; gives what the one table returns that returns something."""
+    gathered = _gathered(session)
+    tables = tuple(sorted((table for table, rows in gathered.items() if rows), key=_returning_last))
+    if not tables:
+        return ()
+    columns = {
+        f"{table}_{name}": [row[name] for row in gathered[table]] for table in tables for name in gathered[table][0]
+    }
+    gathered.clear()
+    written = await session.execute(_together(tables), columns | computed_with)
+    return written.all() if _ALL[tables[-1]].returning else ()
+
+
+def _returning_last(table: str) -> tuple[bool, str]:
+    return bool(_ALL[table].returning), table
+
+
+@lru_cache(maxsize=64)
+def _together(tables: tuple[str, ...]) -> TextClause:
+    *others, last = (_ALL[table] for table in tables)
+    before = "WITH " + ", ".join(f"{each.table}_written AS ({each.insert})" for each in others) + " " if others else ""
+    ending = f" RETURNING {last.returning}" if last.returning else ""
+    columns = {name: kind for each in (*others, last) for name, kind in each.columns.items()}
+    return with_arrays(f"{before}{last.insert}{ending}", **columns)
 
 
 @asynccontextmanager

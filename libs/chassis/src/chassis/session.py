@@ -57,6 +57,8 @@ class Session(AsyncSession):
         # Somebody who listens hears statements as SQLAlchemy runs them.
         if constant is None or self._engine.sync_engine.dispatch.before_cursor_execute:
             return await super().execute(statement, params, **options)
+        if self.sync_session.in_transaction() and self._has_changes():
+            await self.flush()
         lent = self._lent or await self._begin()
         return constant.result(await fetch(lent, constant.text, constant.arguments(params or {})))
 
@@ -67,8 +69,7 @@ class Session(AsyncSession):
         return (await self.execute(statement, params, **options)).scalar()
 
     async def commit(self) -> None:
-        asked = self.sync_session
-        if asked.in_transaction() or asked.new or asked.deleted:
+        if self.sync_session.in_transaction():
             await super().commit()
         if self._lent is not None:
             await fetch(self._lent, "COMMIT")
@@ -91,6 +92,11 @@ class Session(AsyncSession):
             lent = self._lent or await_only(self._begin())
             self._joined = Connection(self._engine.sync_engine, lent)
         return self._joined
+
+    def _has_changes(self) -> bool:
+        """In objects, which a statement is to find as they are."""
+        objects = self.sync_session
+        return bool(objects.new or objects.dirty or objects.deleted)
 
     async def _begin(self) -> PoolProxiedConnection:
         self._lent = await borrow(self._engine)

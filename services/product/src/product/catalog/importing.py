@@ -11,10 +11,9 @@ from sqlalchemy import ARRAY, Text, any_, bindparam, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.audit import write_audit
 from chassis.db import Database
 from chassis.errors import Conflict, Refused
-from chassis.outbox import write_outbox
+from chassis.outbox import write_events
 from product.inventory.stocking import open_stocks
 
 from .category_paths import CategoryPaths, paths_of
@@ -171,8 +170,7 @@ async def _write(session: AsyncSession, batch: Batch) -> None:
         raise Conflict("Somebody else changed the catalogue at the same moment. Begin again.") from error
     if batch.openings:
         await open_stocks(session, batch.openings, batch.by)
-    await write_outbox(session)
-    await write_audit(session)
+    await write_events(session)
     # What is written need not be remembered: the next batch is about others.
     session.expunge_all()
 

@@ -1,17 +1,19 @@
 """Puts orders into the database and takes them out to change them: lists in, lists out, one statement for all."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.pending import PendingRows
 from chassis.statements import BIGINT, ID, INSTANT, INTEGER, TEXT, with_arrays
 from contracts.sales.addresses import ShippingAddress
 from contracts.sales.orders import OrderStatus
 
-from .model import Order
+from .model import Change, Order
 
 # The attempt's own row decides: once the sweep has begun to undo it, no order comes of it any more, nor once its
 # customer is erased: what an order writes down of them, erasing would not find any more. The rows are
@@ -98,19 +100,16 @@ _SAVE = with_arrays(
     cancelled=INSTANT,
     cancel_reasons=TEXT,
 )
-_REMEMBER = with_arrays(
-    """
-    INSERT INTO order_history (order_id, at, kind, from_status, to_status, actor, event_id, reason)
-    SELECT * FROM unnest(:orders, :ats, :kinds, :from_statuses, :to_statuses, :actors, :event_ids, :reasons)
-    """,
-    orders=ID,
-    ats=INSTANT,
-    kinds=TEXT,
-    from_statuses=TEXT,
-    to_statuses=TEXT,
-    actors=TEXT,
-    event_ids=TEXT,
-    reasons=TEXT,
+_history = PendingRows(
+    "order_history",
+    order_id=ID,
+    at=INSTANT,
+    kind=TEXT,
+    from_status=TEXT,
+    to_status=TEXT,
+    actor=TEXT,
+    event_id=TEXT,
+    reason=TEXT,
 )
 
 
@@ -171,21 +170,13 @@ async def save_orders(session: AsyncSession, orders: Iterable[Order]) -> None:
                 "cancel_reasons": [order.cancel_reason for order in changed],
             },
         )
-    news = [(order.id, change) for order in touched for change in order.changes]
-    if news:
-        await session.execute(
-            _REMEMBER,
-            {
-                "orders": [order_id for order_id, _ in news],
-                "ats": [change.at for _, change in news],
-                "kinds": [change.kind for _, change in news],
-                "from_statuses": [change.from_status for _, change in news],
-                "to_statuses": [change.to_status for _, change in news],
-                "actors": [change.actor for _, change in news],
-                "event_ids": [change.event_id for _, change in news],
-                "reasons": [change.reason for _, change in news],
-            },
-        )
+    for order in touched:
+        for change in order.changes:
+            _history.add(session, order_id=order.id, **_as_row(change))
+
+
+def _as_row(change: Change) -> dict[str, Any]:
+    return {field.name: getattr(change, field.name) for field in fields(change)}
 
 
 def as_order(row: RowMapping, lines: Sequence[Any] = ()) -> Order:
