@@ -35,7 +35,7 @@ _BODY_SIZE: Final = struct.Struct(">Q")
 _FLAGS: Final = struct.Struct(">H")
 _MULTIPLE: Final = 1
 
-_TRACEPARENT: Final = b"\x0btraceparentS"
+_SIGNED, _UNSIGNED = b"bsIl", b"BuiL"
 _FIXED: Final = dict(zip(b"tbBsuIilLfdDTV", (1, 1, 1, 2, 2, 4, 4, 8, 8, 4, 8, 5, 8, 0), strict=True))
 """How long a value of a header is, by its type; those of other types say it themselves."""
 
@@ -129,8 +129,8 @@ def _headers(header: bytes, at: int, end: int) -> tuple[str | None, int]:
         value, at = header[at : at + size], at + size
         if name == b"traceparent" and kind == ord("S"):
             traceparent = _text(value)
-        elif name == b"x-delivery-count" and kind in b"bsIl":
-            redelivered = int.from_bytes(value, "big", signed=True)
+        elif name == b"x-delivery-count" and kind in _SIGNED + _UNSIGNED:
+            redelivered = int.from_bytes(value, "big", signed=kind in _SIGNED)
     return traceparent, redelivered
 
 

@@ -22,7 +22,6 @@ _AROUND: Final = _FRAME.size + 1
 _END: Final = 0xCE
 
 _HEARTBEAT: Final = b"\x08\x00\x00\x00\x00\x00\x00\xce"
-_LIFE_SHOWN_EVERY: Final = 1.0
 
 
 class TappedConnection(aio_pika.Connection):
@@ -44,12 +43,15 @@ class Tap(TransportFactory):
         provider = options.pop("ssl_context_provider")
         context = await provider.get_context() if url.scheme == "amqps" else None
         loop = asyncio.get_running_loop()
-        reader = TappedReader(self._arrivals)
+        reader = self.reader()
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
         transport, _ = await loop.create_connection(
             lambda: protocol, url.host or "", url.port or 0, ssl=context, **options
         )
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def reader(self) -> "TappedReader":
+        return TappedReader(self._arrivals)
 
     def divert(self, channel: AbstractChannel, take: Take) -> None:
         number, arrivals = channel.number, Arrivals(take)
@@ -64,11 +66,12 @@ class Tap(TransportFactory):
 
 
 class TappedReader(asyncio.StreamReader):
-    def __init__(self, arrivals: Mapping[int, Arrivals]) -> None:
+    def __init__(self, arrivals: Mapping[int, Arrivals], shows_life_every: float = 1.0) -> None:
         super().__init__(loop=asyncio.get_running_loop())
         self._arrivals = arrivals
+        self._shows_life_every = shows_life_every
         self._begun = b""
-        self._life_shown_at = 0.0
+        self._shown_at = monotonic()
 
     def feed_data(self, data: Iterable[SupportsIndex]) -> None:
         if self.exception() is not None:
@@ -79,7 +82,7 @@ class TappedReader(asyncio.StreamReader):
             self.set_exception(error)
         else:
             if others:
-                self._life_shown_at = monotonic()
+                self._shown_at = monotonic()
                 super().feed_data(others)
 
     def feed_eof(self) -> None:
@@ -104,7 +107,7 @@ class TappedReader(asyncio.StreamReader):
                 others.append(data[at:after])
             at = after
         self._begun = data[at:]
-        if took_any and not others and monotonic() - self._life_shown_at >= _LIFE_SHOWN_EVERY:
+        if took_any and not others and monotonic() - self._shown_at >= self._shows_life_every:
             # RabbitMQ sends no heartbeat while it sends anything else, and aiormq gives up a connection that is silent.
             return _HEARTBEAT
         return b"".join(others)
