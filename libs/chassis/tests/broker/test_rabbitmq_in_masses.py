@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiormq import spec
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,7 +16,10 @@ from cryptography.x509.oid import NameOID
 
 from chassis.broker import Message, NotConfirmed, RabbitBroker, Unroutable
 from chassis.broker.arrival import Arrival
+from chassis.broker.confirms import Confirms
 from chassis.broker.link import Link
+from chassis.broker.outlet import Outlet, open_outlet
+from chassis.broker.patience import Interrupted
 from chassis.broker.publishing import Publisher
 from libs.chassis.tests.broker.factories import (
     SALES,
@@ -29,7 +33,6 @@ from libs.chassis.tests.broker.factories import (
     until,
     until_confirmed,
 )
-from tests.harness.rabbitmq import RabbitMQ
 
 
 @pytest.fixture
@@ -40,15 +43,16 @@ async def link(rabbitmq_url: str) -> AsyncIterator[Link]:
 
 
 @pytest.fixture
-async def written(link: Link) -> list[bytes]:
-    """What the connection's writer is given to write, piece by piece."""
+async def written(link: Link) -> asyncio.Queue[bytes]:
+    """The publications that the connection's writer is given to write, piece by piece."""
     transport = (await link.connect()).transport
     assert transport is not None
-    queue, pieces = transport.connection.write_queue, []
+    queue, pieces = transport.connection.write_queue, asyncio.Queue[bytes]()
     put = queue.put
 
     async def note_and_put(item: Any) -> None:
-        pieces.append(item.payload)
+        if spec.Basic.Publish.index.to_bytes(4, "big") in item.payload[:11]:
+            pieces.put_nowait(item.payload)
         await put(item)
 
     queue.put = note_and_put  # type: ignore[method-assign]
@@ -59,15 +63,17 @@ def publisher(link: Link) -> Publisher:
     return Publisher(link, within=timedelta(seconds=30))
 
 
-async def test_a_batch_is_written_in_one_piece_and_so_is_a_lone_event(link: Link, written: list[bytes]) -> None:
+async def test_a_batch_is_written_in_one_piece_and_so_is_a_lone_event(
+    link: Link, written: asyncio.Queue[bytes]
+) -> None:
     publishing = publisher(link)
     await publishing.publish([message()])
-    written.clear()
+    await written.get()
 
     assert await publishing.publish([message() for _ in range(100)]) == [None] * 100
     assert await publishing.publish([message()]) == [None]
 
-    assert len(written) == 2
+    assert written.qsize() == 2
 
 
 async def test_a_message_that_cannot_be_said_fails_alone(link: Link) -> None:
@@ -81,26 +87,53 @@ async def test_a_message_that_cannot_be_said_fails_alone(link: Link) -> None:
     assert await publishing.publish([message()]) == [None]
 
 
-async def test_a_sender_that_is_cancelled_leaves_nothing_behind(
-    link: Link, written: list[bytes], rabbitmq_server: RabbitMQ
-) -> None:
+async def test_a_sender_that_is_cancelled_leaves_nothing_behind(link: Link, written: asyncio.Queue[bytes]) -> None:
     publishing, sent = publisher(link), messages(3, UNHEARD)
     assert await publishing.publish([message()]) == [None]
     transport = (await link.connect()).transport
     assert transport is not None
-    before = set(transport.connection.channels)
-    written.clear()
+    channels = transport.connection.channels
+    await written.get()
 
-    with rabbitmq_server.frozen():
-        task = asyncio.create_task(publishing.publish(sent))
-        await until(lambda: bool(written))
-        task.cancel()
-        await asyncio.wait([task])
+    task = asyncio.create_task(publishing.publish(sent))
+    await written.get()
+    task.cancel()
+    await asyncio.wait([task])
     assert task.cancelled()
-    await until(lambda: not transport.connection.channels)
+    await until(lambda: not channels)
 
     assert [type(result) for result in await publishing.publish(sent)] == [Unroutable] * 3
-    assert len(transport.connection.channels) == len(before)
+    await until(lambda: len(channels) == 1)
+
+
+async def test_a_word_that_comes_after_its_batch_was_given_up_changes_no_answer(
+    link: Link, written: asyncio.Queue[bytes]
+) -> None:
+    confirms = Confirms()
+    channel = await link.channel(confirms.take)
+    driver = await channel.get_underlay_channel()
+    outlet, sent = Outlet(channel, driver, confirms), messages(2, UNHEARD)
+    results: list[Exception | None] = [NotConfirmed("no word yet")] * 2
+    await outlet.declare(link, sent)
+
+    task = asyncio.create_task(outlet.send(sent, results))
+    await written.get()
+    task.cancel()
+    await asyncio.wait([task])
+    await driver.basic_qos(prefetch_count=1)  # answered after what was sent before has come back
+
+    assert [type(result) for result in results] == [NotConfirmed] * 2
+    await outlet.send(sent, results)
+    assert [type(result) for result in results] == [Unroutable] * 2
+
+
+async def test_what_is_sent_on_a_channel_that_has_ended_meanwhile_ends_at_once(link: Link) -> None:
+    outlet = await open_outlet(link)
+    await outlet.close()
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Interrupted):
+            await outlet.send(messages(2), [NotConfirmed("no word yet")] * 2)
 
 
 async def test_who_gets_the_number_of_a_tapped_channel_hears_by_the_usual_way(link: Link) -> None:
