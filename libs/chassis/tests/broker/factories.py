@@ -1,6 +1,7 @@
 """What the tests here are made of: messages, a listener that hesitates and fails, an outbox, a wire that can be cut."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -122,11 +123,12 @@ class Wire:
         self.url = ""
 
     @asynccontextmanager
-    async def laid(self, port: int = 0) -> AsyncIterator["Wire"]:
-        server = await asyncio.start_server(self._connect, "127.0.0.1", port)
+    async def laid(self, port: int = 0, tls: ssl.SSLContext | None = None) -> AsyncIterator["Wire"]:
+        server = await asyncio.start_server(self._connect, "127.0.0.1", port, ssl=tls)
         here = server.sockets[0].getsockname()[1]
         there = self._there
-        self.url = f"{there.scheme}://{there.username}:{there.password}@127.0.0.1:{here}{there.path}"
+        scheme = "amqps" if tls else there.scheme
+        self.url = f"{scheme}://{there.username}:{there.password}@127.0.0.1:{here}{there.path}"
         try:
             yield self
         finally:

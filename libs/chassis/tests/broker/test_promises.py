@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -83,6 +84,16 @@ async def test_an_event_that_is_twice_in_a_batch_gets_two_answers(broker: Broker
     assert [type(result) for result in results] == [type(None), Unroutable, type(None), Unroutable, Unroutable]
     await until(lambda: len(listener.heard) == 2)
     assert ids(listener.heard) == [twice.id, twice.id]
+
+
+async def test_two_events_of_one_id_are_answered_each_for_itself(broker: Broker) -> None:
+    await broker.subscribe(subscription(), Listener())
+    heard = message(mandatory=True)
+    unheard = replace(heard, routing_key=UNHEARD)
+
+    results = await broker.publish([heard, unheard, heard])
+
+    assert [type(result) for result in results] == [type(None), Unroutable, type(None)]
 
 
 async def test_what_is_sent_is_what_arrives(broker: Broker) -> None:

@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from aio_pika import Connection
 from aio_pika.abc import AbstractChannel
 from aio_pika.connection import make_url
 
+from .arrival import Take
 from .patience import quietly, uninvited_cancellation_is_an_error
 from .protocol import NotReady
+from .tap import TappedConnection
 
 ANSWER_WITHIN: Final = 5.0
 _HEARTBEAT: Final = 10
@@ -25,19 +26,24 @@ class Link:
     def __init__(self, url: str, name: str) -> None:
         self._url = make_url(url, heartbeat=_HEARTBEAT)
         self._name = name
-        self._connection: Connection | None = None
+        self._connection: TappedConnection | None = None
         self._opening = asyncio.Lock()
         self._not_before = 0.0
         self._farewells: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    async def channel(self) -> AbstractChannel:
-        """A new channel with confirms, raising what is returned. It ends with its connection and is not restored."""
+    async def channel(self, take: Take | None = None) -> AbstractChannel:
+        """A new channel with confirms. It ends with its connection and is not restored.
+
+        With `take`, all that arrives on it in masses goes there, and not through aiormq.
+        """
         with uninvited_cancellation_is_an_error():
             connection = await self.connect()
             async with asyncio.timeout(ANSWER_WITHIN):
-                channel = connection.channel(publisher_confirms=True, on_return_raises=True)
+                channel = connection.channel(publisher_confirms=True)
                 await channel.initialize()
+                if take is not None:
+                    connection.divert(await channel.get_underlay_channel(), take)
         return channel
 
     @asynccontextmanager
@@ -51,7 +57,7 @@ class Link:
         finally:
             self.leave(channel.close())
 
-    async def connect(self) -> Connection:
+    async def connect(self) -> TappedConnection:
         async with self._opening:
             if self._connection is None or not self._connection.connected.is_set():
                 self.renew()
@@ -75,12 +81,12 @@ class Link:
         self.renew()
         await asyncio.gather(*self._farewells)
 
-    async def _open(self) -> Connection:
+    async def _open(self) -> TappedConnection:
         loop = asyncio.get_running_loop()
         self._refuse_when_closed()
         await asyncio.sleep(self._not_before - loop.time())
         self._not_before = loop.time() + _RECONNECT_INTERVAL
-        connection = Connection(self._url, client_properties={"connection_name": self._name})
+        connection = TappedConnection(self._url, self._name)
         try:
             await connection.connect(timeout=ANSWER_WITHIN)
             self._refuse_when_closed()

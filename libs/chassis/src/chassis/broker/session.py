@@ -4,37 +4,28 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Final, NamedTuple
+from typing import Final
 
 import aiormq
 from aiormq.abc import AbstractChannel, DeliveredMessage
 
+from .arrival import Arrival, Delivered
 from .link import ANSWER_WITHIN, Link
 from .patience import quietly, uninvited_cancellation_is_an_error
-from .protocol import Message, Subscription
+from .protocol import Subscription
 from .topology import ensure_inbox
 
 _SUSPECT_FROM: Final = 3
 
 
-class Delivery(NamedTuple):
-    tag: int
-    message: Message
-
-    @property
-    def is_suspect(self) -> bool:
-        """Its consumers may have died of it."""
-        return self.message.redelivered >= _SUSPECT_FROM
-
-
 @asynccontextmanager
 async def open_session(link: Link, subscription: Subscription) -> AsyncIterator["Session"]:
-    channel = await link.channel()
+    session = Session(subscription)
+    channel = await link.channel(session.take)
     try:
         with uninvited_cancellation_is_an_error():
             await ensure_inbox(link, channel, subscription)
-            session = Session(await channel.get_underlay_channel(), subscription)
-            await session.consume(prefetch=1)
+            await session.begin(await channel.get_underlay_channel())
         yield session
     finally:
         await quietly(channel.close())
@@ -47,27 +38,31 @@ class Session:
     carry its neighbours into the dead queue with it.
     """
 
-    def __init__(self, channel: AbstractChannel, subscription: Subscription) -> None:
+    _channel: AbstractChannel
+
+    def __init__(self, subscription: Subscription) -> None:
         self.over = asyncio.Event()
         self.registered = False
         self._idle_since: float | None = None
-        self._channel = channel
         self._subscription = subscription
         self._careful = True
         self._consumer = ""
-        self._buffer: deque[Delivery] = deque()
+        self._buffer: deque[Delivered] = deque()
         self._stir = asyncio.Event()
+
+    async def begin(self, channel: AbstractChannel) -> None:
+        self._channel = channel
         channel.closing.add_done_callback(lambda _: self.end())
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
+        await self._consume(prefetch=1)
 
-    async def consume(self, prefetch: int) -> None:
-        await self._channel.basic_qos(prefetch_count=prefetch, timeout=ANSWER_WITHIN)
-        # The driver's own call: aio-pika's would make a second task for each message.
-        answer = await self._channel.basic_consume(self._subscription.queue, self._arrived, timeout=ANSWER_WITHIN)
-        self._consumer = answer.consumer_tag or ""
-        self.registered = True
+    def take(self, arrival: Arrival) -> None:
+        """Called for each message, so there is no more to it than this."""
+        if isinstance(arrival, Delivered):
+            self._buffer.append(arrival)
+            self._stir.set()
 
-    async def next_batch(self) -> list[Delivery]:
+    async def next_batch(self) -> list[Delivered]:
         """Everything that waits, up to a batch; nothing when the session is over."""
         while not self.over.is_set():
             if self._buffer:
@@ -82,12 +77,12 @@ class Session:
         """Seconds since it has waited for messages."""
         return asyncio.get_running_loop().time() - self._idle_since if self._idle_since is not None else 0.0
 
-    async def settle(self, batch: list[Delivery]) -> None:
+    async def settle(self, batch: list[Delivered]) -> None:
         """If the channel is lost meanwhile the batch comes again, and the inbox knows it."""
         with suppress(Exception), uninvited_cancellation_is_an_error():
-            if self._careful and not batch[0].is_suspect and not self.over.is_set():
+            if self._careful and not _is_suspect(batch[0]) and not self.over.is_set():
                 await self._widen()
-            await self._channel.basic_ack(batch[-1].tag, multiple=True)
+            await self._channel.basic_ack(batch[-1].tag, multiple=True, wait=False)
 
     async def cancel(self) -> None:
         self.registered = False
@@ -102,37 +97,33 @@ class Session:
         self._careful = False
         try:
             await self._channel.basic_cancel(self._consumer, timeout=ANSWER_WITHIN)
-            await self.consume(prefetch=2 * self._subscription.batch)
+            await self._consume(prefetch=2 * self._subscription.batch)
         except BaseException:
             self.registered = False
             raise
 
-    def _cut(self) -> list[Delivery]:
+    def _cut(self) -> list[Delivered]:
         batch = [self._buffer.popleft()]
-        if not batch[0].is_suspect:
-            while self._buffer and len(batch) < self._subscription.batch and not self._buffer[0].is_suspect:
+        if not _is_suspect(batch[0]):
+            while self._buffer and len(batch) < self._subscription.batch and not _is_suspect(self._buffer[0]):
                 batch.append(self._buffer.popleft())
         return batch
 
-    async def _arrived(self, delivered: DeliveredMessage) -> None:
-        self._buffer.append(_from_amqp(delivered))
-        self._stir.set()
+    async def _consume(self, prefetch: int) -> None:
+        await self._channel.basic_qos(prefetch_count=prefetch, timeout=ANSWER_WITHIN)
+        answer = await self._channel.basic_consume(self._subscription.queue, self._not_taken, timeout=ANSWER_WITHIN)
+        self._consumer = answer.consumer_tag or ""
+        self.registered = True
+
+    async def _not_taken(self, _: DeliveredMessage) -> None:
+        self.end()
+        raise RuntimeError("a message came past the tap, by a way on which nobody reads")
 
     def _cancelled(self, frame: aiormq.spec.Basic.Cancel) -> None:
         if frame.consumer_tag == self._consumer:
             self.registered = False
 
 
-def _from_amqp(delivered: DeliveredMessage) -> Delivery:
-    properties = delivered.header.properties
-    headers = properties.headers or {}
-    traceparent, count = headers.get("traceparent"), headers.get("x-delivery-count")
-    message = Message(
-        id=properties.message_id or "",
-        routing_key=delivered.routing_key or "",
-        body=delivered.body,
-        exchange=delivered.exchange or "",
-        traceparent=traceparent if isinstance(traceparent, str) else None,
-        redelivered=count if isinstance(count, int) else 0,
-    )
-    return Delivery(delivered.delivery_tag or 0, message)
+def _is_suspect(delivered: Delivered) -> bool:
+    """Its consumers may have died of it."""
+    return delivered.message.redelivered >= _SUSPECT_FROM
