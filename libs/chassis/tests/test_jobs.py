@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from itertools import pairwise
 
 from sqlalchemy import text
 
@@ -232,6 +233,26 @@ async def test_a_job_that_is_woken_does_not_wait_for_the_clock(database: Databas
         woken.set()
         work.open.set()
         await until(lambda: work.ended == 4)
+
+
+async def test_after_a_run_others_have_as_much_time_as_it_took(database: Database) -> None:
+    now = asyncio.get_running_loop().time
+    woken = database.woken("work")
+    runs: list[tuple[float, float]] = []
+
+    async def work() -> None:
+        began = now()
+        await asyncio.sleep(0.05)
+        # More has come meanwhile, as under load it always has.
+        woken.set()
+        runs.append((began, now()))
+
+    job = Job("work", every=HOURLY, run=work, everywhere=True, woken_by=woken, breather=HOURLY)
+    async with ticking(clock(database, job)):
+        await until(lambda: len(runs) >= 3)
+
+    for (began, ended), (next_began, _) in pairwise(runs):
+        assert next_began - ended >= ended - began
 
 
 async def test_a_commit_wakes_whoever_waits_for_what_it_has_written(database: Database, replica: Database) -> None:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from sqlalchemy import text
 
-from notification.back_in_stock.granting import AT_ONCE
+from notification.back_in_stock.granting import AT_ONCE, LEFT
 
 from .factories import PostOffice
 from .factories_messages import (
@@ -182,6 +182,7 @@ async def test_thousands_who_wait_are_told_together_each_once(office: PostOffice
     assert (len(letters), len(set(letters))) == (AT_ONCE - 1, AT_ONCE - 1)
     assert await office.query("SELECT 1 FROM back_in_stock_wishes") == []
     assert await office.query("SELECT 1 FROM back_in_stock_arrivals") == []
+    assert not office.database.woken(LEFT).is_set()
 
 
 async def test_more_than_can_be_told_at_once_are_told_bit_by_bit(office: PostOffice, second_office: PostOffice) -> None:
@@ -190,6 +191,7 @@ async def test_more_than_can_be_told_at_once_are_told_bit_by_bit(office: PostOff
 
     await office.hear(event)
     at_once = len(await told_to(office))
+    assert office.database.woken(LEFT).is_set()
     late = await asks_for(office)
     others = await asyncio.gather(office.run("tell_the_others"), second_office.run("tell_the_others"))
 

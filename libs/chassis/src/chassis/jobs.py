@@ -50,6 +50,8 @@ class Job:
     """Each replica runs it at once; the work itself is shared out by SKIP LOCKED."""
     woken_by: asyncio.Event | None = None
     """Runs at once when this is set, see `Database.woken`: the clock is for what nobody in this process has done."""
+    breather: timedelta = timedelta(0)
+    """After a run others have as much time as it took, this at most: what comes meanwhile is done together."""
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.at is None) or (self.everywhere and self.at is not None):
@@ -138,6 +140,7 @@ class Clock:
         while not self._stopping.is_set():
             if job.woken_by is not None:
                 job.woken_by.clear()
+            began = asyncio.get_running_loop().time()
             try:
                 await (job.run() if job.everywhere else self.run_once(job))
             except Unavailable as error:
@@ -145,6 +148,9 @@ class Clock:
             except Exception:
                 self._telemetry.job_failures.labels(job.name).inc()
                 log.exception("job_failed", job=job.name)
+            took = asyncio.get_running_loop().time() - began
+            if breather := min(took, job.breather.total_seconds()):
+                await happens(self._stopping, within=breather)
             pause = job.looks_every.total_seconds() * random.uniform(0.9, 1.1)
             await happens(job.woken_by or self._stopping, within=pause)
 

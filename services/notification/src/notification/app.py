@@ -12,9 +12,10 @@ from chassis.service import Service
 
 from .back_in_stock.api import router as back_in_stock
 from .back_in_stock.forgetting import forget_old_wishes
-from .back_in_stock.granting import tell_the_others
+from .back_in_stock.granting import LEFT, tell_the_others
 from .customers.api import router as preferences
 from .customers.unsubscribing import Unsubscribing
+from .db import always_by_index
 from .mails.api import router as mails_router
 from .mails.making import make_mails
 from .reactions import REACTIONS
@@ -26,9 +27,16 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 def build(settings: NotificationSettings, broker: Broker) -> Service:
     database = Database(settings.database_url.get_secret_value(), application_name=NAME, pool_size=settings.pool_size)
+    always_by_index(database)
     mails = make_mails(settings, database)
     wishes = [
-        Job("tell_the_others", every=timedelta(seconds=1), run=partial(tell_the_others, database), everywhere=True),
+        Job(
+            "tell_the_others",
+            every=timedelta(seconds=10),
+            run=partial(tell_the_others, database),
+            everywhere=True,
+            woken_by=database.woken(LEFT),
+        ),
         Job("forget_old_wishes", every=timedelta(hours=1), run=partial(forget_old_wishes, database)),
     ]
     return Service(

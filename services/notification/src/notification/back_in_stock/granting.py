@@ -13,7 +13,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis.db import Database
+from chassis.db import Database, wakes
 from chassis.statements import ID, INSTANT, TEXT, with_arrays
 from contracts.notification.preferences import Topic
 from notification.mails.writing import Letter, write
@@ -22,6 +22,8 @@ from notification.messages.catalogue import BACK_IN_STOCK
 from .tables import arrivals
 
 AT_ONCE: Final = 2_000
+LEFT: Final = "wishes.left"
+"""What a commit wakes that has left some for later."""
 
 # Locked in one order: whoever grants or forgets some of the same waits, and finds them gone. Of several arrivals that
 # fit the first counts; what was asked for after an arrival is not what that one brought.
@@ -66,6 +68,7 @@ async def tell_who_waits(session: AsyncSession, arrived: Sequence[Arrival]) -> N
     if arrived and await _tell(session, arrived) == AT_ONCE:
         kept = insert(arrivals).values([asdict(arrival) for arrival in arrived])
         await session.execute(kept.on_conflict_do_nothing())
+        wakes(session, LEFT)
 
 
 async def tell_the_others(database: Database) -> int:

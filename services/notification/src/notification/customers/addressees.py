@@ -4,12 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.statements import TEXT, with_arrays
 from contracts.sales.customers import Language
-
-from .tables import customers
 
 DEFAULT_LANGUAGE: Final[Language] = "en"
 
@@ -27,10 +25,18 @@ class Addressee:
     """Then there is nothing else: no address, no name."""
 
 
+_FIND: Final = with_arrays(
+    """
+    SELECT customer_id, email, name, language, unwanted_topics, erased_at FROM customers
+    WHERE customer_id = ANY(:ids) AND (email IS NOT NULL OR erased_at IS NOT NULL)
+    """,
+    ids=TEXT,
+)
+
+
 async def find(session: AsyncSession, customer_ids: Collection[str]) -> dict[str, Addressee]:
     """Those that can be written to, and those that must not be any more; of whom else no address was heard yet."""
-    known = customers.c.email.is_not(None) | customers.c.erased_at.is_not(None)
-    found = await session.execute(select(customers).where(customers.c.customer_id.in_(customer_ids), known))
+    found = await session.execute(_FIND, {"ids": sorted(customer_ids)})
     return {
         row.customer_id: Addressee(
             customer_id=row.customer_id,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from chassis.db import Database
 from chassis.jobs import Job
@@ -18,6 +19,8 @@ from .sending import Sending
 from .smtp import SmtpTransport
 from .transport import Transport
 from .writing import WRITTEN
+
+_BREATHER: Final = timedelta(milliseconds=100)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ def make_mails(settings: NotificationSettings, database: Database) -> Mails:
                 run=sending.send_due,
                 everywhere=True,
                 woken_by=database.woken(WRITTEN),
+                breather=_BREATHER,
             ),
             Job("forget_old_mails", every=timedelta(hours=1), run=partial(forget_old_mails, database, settings.keep)),
         ],

@@ -105,7 +105,7 @@ class Mail:
 
     def queue_again(self, now: datetime) -> None:
         self._become(QUEUED)
-        self.tries, self.ended_at = 0, None
+        self.tries, self.behind, self.ended_at = 0, False, None
         self.queued_at = self.next_try_at = now
 
     def _become(self, state: MailState) -> None:

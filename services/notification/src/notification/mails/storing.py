@@ -23,7 +23,25 @@ IN_A_ROW: Final = 20
 _LOOKED_AT: Final = 500
 _LOOKS: Final = 10
 
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:key)")
+# Who claims the end of a row must have seen the claim of its beginning: if anything is due, one at a time claims, for a
+# few milliseconds. How many of them do not come first was seen before that, and only says whether to look closer.
+_LOOK = text(
+    """
+    SELECT pg_advisory_xact_lock(:key), not_first FROM (
+        SELECT count(*) FILTER (WHERE recipient <> :operations AND EXISTS (
+            SELECT FROM mails AS older WHERE older.state = 'QUEUED' AND older.recipient = due.recipient
+                AND (older.at, older.id) < (due.at, due.id)
+        )) AS not_first
+        FROM (
+            SELECT id, recipient, at FROM mails
+            WHERE state = 'QUEUED' AND NOT behind AND next_try_at <= :now
+                AND (leased_until IS NULL OR leased_until <= :now)
+            ORDER BY next_try_at, id LIMIT :lanes
+        ) AS due
+        HAVING count(*) > 0
+    ) AS seen
+    """
+)
 # Or each look would pass over all that a customer has waiting. The one that they wait for cannot be marked meanwhile:
 # whoever marks it later sees them, and lets the next one come forward.
 _STEP_ASIDE = text(
@@ -94,16 +112,26 @@ _MARKED: Final = {
     "last_error": TEXT,
     "ended_at": INSTANT,
 }
-# Whoever was too slow must not undo what another has found out since; that a mail has left is true in any case.
+# Whoever was too slow must not undo what another has found out since; that a mail has left is true in any case. Of one
+# customer's that end at once, through two replicas, each would take the other for the one to come forward: the second
+# waits for the first.
 _MARK = with_arrays(
     f"""
+    WITH one_by_one AS MATERIALIZED (
+        SELECT pg_advisory_xact_lock(lane) FROM (
+            SELECT DISTINCT hashtextextended(recipient, :key) AS lane FROM unnest(:customers) AS ended (recipient)
+            ORDER BY lane
+        ) AS lanes
+    )
     UPDATE mails SET state = new.state, tries = new.tries, next_try_at = new.next_try_at,
         queued_at = new.queued_at, leased_until = NULL, begun = 0, last_error = new.last_error, ended_at = new.ended_at
-    FROM unnest({", ".join(f":{name}" for name in _MARKED)}) AS new ({", ".join(_MARKED)})
+    FROM unnest({", ".join(f":{name}" for name in _MARKED)}) AS new ({", ".join(_MARKED)}),
+        (SELECT count(*) FROM one_by_one) AS locked
     WHERE mails.id = new.id AND mails.state = 'QUEUED'
         AND (mails.leased_until = new.leased_until OR new.state = 'SENT')
     """,
     **_MARKED,
+    customers=TEXT,
 )
 
 Lane = Sequence[Mail]
@@ -117,13 +145,12 @@ async def claim(
 
     What was begun often comes by itself, when there is nothing else: to whoever has no other mail in hand.
     """
-    # Who claims the end of a row must have seen the claim of its beginning. Held for a few milliseconds.
-    await session.execute(_ONE_AT_A_TIME, {"key": _CLAIMING})
     where = {"now": now, "operations": OPERATIONS}
-    for _ in range(_LOOKS):
-        aside = len((await session.execute(_STEP_ASIDE, {**where, "looked_at": _LOOKED_AT})).all())
-        if aside <= _LOOKED_AT - lanes:
-            break
+    seen = (await session.execute(_LOOK, {**where, "key": _CLAIMING, "lanes": lanes})).one_or_none()
+    if seen is None:
+        return []
+    if seen.not_first:
+        await _let_step_aside(session, where, lanes)
     about = {**where, "until": until, "often": OFTEN_BEGUN}
     usual = {**about, "lanes": lanes, "in_a_row": in_a_row, "suspicious": False}
     claimed = await _claim(session, usual)
@@ -136,10 +163,11 @@ async def claim(
 
 async def mark(session: AsyncSession, done: Sequence[Mail]) -> None:
     """Writes down what became of them, and lets go of them."""
-    await session.execute(_MARK, {name: [getattr(mail, name) for mail in done] for name in _MARKED})
-    customers = {mail.recipient for mail in done if mail.state != MailState.QUEUED} - {OPERATIONS}
+    customers = sorted({mail.recipient for mail in done if mail.state != MailState.QUEUED} - {OPERATIONS})
+    what = {name: [getattr(mail, name) for mail in done] for name in _MARKED}
+    await session.execute(_MARK, {**what, "key": _CLAIMING, "customers": customers})
     if customers:
-        await session.execute(_COME_FORWARD, {"recipients": sorted(customers)})
+        await session.execute(_COME_FORWARD, {"recipients": customers})
 
 
 async def take(session: AsyncSession, mail_id: UUID) -> Mail:
@@ -152,7 +180,8 @@ async def take(session: AsyncSession, mail_id: UUID) -> Mail:
 
 
 async def queue(session: AsyncSession, mail: Mail) -> None:
-    changed = {name: getattr(mail, name) for name in ("state", "tries", "next_try_at", "queued_at", "ended_at")}
+    names = ("state", "tries", "next_try_at", "queued_at", "behind", "ended_at")
+    changed = {name: getattr(mail, name) for name in names}
     await session.execute(update(mails).where(mails.c.id == mail.id).values(changed))
 
 
@@ -163,6 +192,13 @@ def as_mail(row: RowMapping) -> Mail:
 class NoSuchMail(NotFound):
     def __init__(self) -> None:
         super().__init__("There is no such mail.")
+
+
+async def _let_step_aside(session: AsyncSession, where: Mapping[str, Any], lanes: int) -> None:
+    for _ in range(_LOOKS):
+        aside = len((await session.execute(_STEP_ASIDE, {**where, "looked_at": _LOOKED_AT})).all())
+        if aside <= _LOOKED_AT - lanes:
+            break
 
 
 async def _claim(session: AsyncSession, about: Mapping[str, Any]) -> list[Mail]:

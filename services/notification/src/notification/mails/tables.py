@@ -1,5 +1,7 @@
 """The table of mails: written by set-based statements (`writing`, `storing`), read by `reading`."""
 
+from typing import Final
+
 from sqlalchemy import Boolean, CheckConstraint, Column, Index, Integer, Table, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 
@@ -7,6 +9,7 @@ from notification.db import NotificationTable
 
 _INSTANT = TIMESTAMP(timezone=True)
 _QUEUED = text("state = 'QUEUED'")
+_OF_EVERY_ORDER: Final = ("order_received", "order_shipped", "order_delivered")
 
 mails = Table(
     "mails",
@@ -36,8 +39,9 @@ mails = Table(
     Index("ix_mails_due", "next_try_at", "id", postgresql_where=text("state = 'QUEUED' AND NOT behind")),
     # Whether an older one of the same customer still waits.
     Index("ix_mails_in_order", "recipient", "at", "id", postgresql_where=_QUEUED),
-    Index("ix_mails_state_id", "state", "id"),
-    Index("ix_mails_message_id", "message", "id"),
+    # For the desk. What is waiting the index above finds as well, and most of the others stand on any page.
+    Index("ix_mails_ended_badly", "state", "id", postgresql_where=text("state IN ('FAILED', 'UNWANTED')")),
+    Index("ix_mails_rare", "message", "id", postgresql_where=text(f"message NOT IN {_OF_EVERY_ORDER}")),
     Index("ix_mails_recipient_id", "recipient", "id"),
     Index("ix_mails_over", "ended_at", postgresql_where=text("state IN ('SENT', 'UNWANTED')")),
 )

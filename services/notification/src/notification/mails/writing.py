@@ -45,21 +45,34 @@ _COLUMNS: Final = {
     "at": INSTANT,
     "traceparent": TEXT,
 }
-# In one order for everyone: two replicas that are told of the same events would otherwise wait for each other.
+# In one order for everyone: two replicas that are told of the same events would otherwise wait for each other. A mail
+# stands behind an older one of its customer's only if we hold that one: whoever marks it waits for us, sees ours, and
+# lets it come forward. For one that is being marked at this moment nobody waits, and nobody stands behind it.
 _WRITE = with_arrays(
     f"""
-    INSERT INTO mails ({", ".join(_COLUMNS)})
-    SELECT id, event_id, message, recipient, about::jsonb, at, traceparent
-    FROM unnest({", ".join(f":{name}" for name in _COLUMNS)}) AS new ({", ".join(_COLUMNS)})
-    ORDER BY event_id, message, recipient
-    ON CONFLICT (event_id, message, recipient) DO NOTHING
+    WITH written AS (
+        INSERT INTO mails ({", ".join(_COLUMNS)}, behind)
+        SELECT id, event_id, message, recipient, about::jsonb, at, traceparent, recipient <> :operations AND (
+            lag(id) OVER (PARTITION BY recipient ORDER BY at, id) IS NOT NULL OR EXISTS (
+                SELECT FROM mails AS older WHERE older.state = 'QUEUED' AND older.recipient = new.recipient
+                    AND (older.at, older.id) < (new.at, new.id)
+                ORDER BY older.at DESC, older.id DESC LIMIT 1 FOR SHARE SKIP LOCKED
+            )
+        )
+        FROM unnest({", ".join(f":{name}" for name in _COLUMNS)}) AS new ({", ".join(_COLUMNS)})
+        ORDER BY event_id, message, recipient
+        ON CONFLICT (event_id, message, recipient) DO NOTHING
+        RETURNING behind
+    )
+    SELECT count(*) AS count, coalesce(bool_and(behind), true) AS all_behind FROM written
     """,
     **_COLUMNS,
 )
+_STAND_ALONE = with_arrays("UPDATE mails SET behind = false WHERE id = ANY(:ids) AND behind", ids=ID)
 
 
 async def write(session: AsyncSession, letters: Sequence[Letter]) -> None:
-    """What was written before stays as it is."""
+    """What was written before stays as it is. Where all stand behind others the sending need not be woken."""
     if not letters:
         return
     # Ids ascend in the order given: it decides between letters of the same moment.
@@ -75,5 +88,10 @@ async def write(session: AsyncSession, letters: Sequence[Letter]) -> None:
         }
         for letter in letters
     ]
-    await session.execute(_WRITE, {name: [row[name] for row in rows] for name in _COLUMNS})
-    wakes(session, WRITTEN)
+    about = {name: [row[name] for row in rows] for name in _COLUMNS}
+    written, all_behind = (await session.execute(_WRITE, {**about, "operations": OPERATIONS})).one()
+    if written < len(rows):
+        # Some may stand behind one that was written long ago, and that is over.
+        await session.execute(_STAND_ALONE, {"ids": about["id"]})
+    if written < len(rows) or not all_behind:
+        wakes(session, WRITTEN)
