@@ -18,7 +18,7 @@ from chassis.parking import ParkedEvent
 from chassis.pending import savepoint
 from chassis.session import Session
 from chassis.statements import ID, TEXT, with_arrays
-from libs.chassis.tests.factories import DatabaseWire, column, execute, note, noted
+from libs.chassis.tests.factories import DatabaseWire, column, eventually, execute, note, noted
 
 _BACKEND = text("SELECT pg_backend_pid() AS pid, pg_current_xact_id()::text AS transaction")
 _ADD = text("INSERT INTO effects VALUES ('placed', :number)")
@@ -148,6 +148,28 @@ async def test_a_statement_whose_text_depends_on_its_parameters_is_left_to_sqlal
 
     async with database.begin() as session:
         assert (await session.scalars(several, {"numbers": [2, 4]})).all() == [2, 4]
+
+
+async def test_a_parameter_with_a_value_of_its_own_need_not_be_given(database: Database) -> None:
+    statement = text("SELECT CAST(:one AS int)").bindparams(one=1)
+
+    async with database.begin() as session:
+        assert [await session.scalar(statement), await session.scalar(statement, {"one": 2})] == [1, 2]
+
+
+async def test_a_transaction_costs_its_statements_a_beginning_and_an_end(database: Database) -> None:
+    heard: list[str] = []
+    async with database.begin() as session:
+        raw = await (await session.connection()).get_raw_connection()
+        assert raw.driver_connection is not None
+        raw.driver_connection.add_query_logger(lambda record: heard.append(record.query))
+
+    async with database.begin() as session:
+        await session.execute(_ADD, {"number": 1})
+    await database.run_alone(_ADD, {"number": 2})
+    await eventually(lambda: len(heard) == 5)
+
+    assert [query.split()[0] for query in heard] == ["COMMIT", "BEGIN", "INSERT", "COMMIT", "INSERT"]
 
 
 async def test_who_listens_hears_every_statement(database: Database) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import tracing
 from .broker import Broker, Message, NotConfirmed
-from .broker.patience import happens
+from .broker.patience import LONGEST_BREATHER, breather, happens
 from .db import Database
 from .errors import Unavailable
 from .failpoints import failpoint
@@ -51,13 +51,21 @@ class Relay:
     """Several may share one outbox: each takes rows that no other holds."""
 
     def __init__(
-        self, database: Database, broker: Broker, telemetry: Telemetry, *, batch: int = 200, look_every: timedelta
+        self,
+        database: Database,
+        broker: Broker,
+        telemetry: Telemetry,
+        *,
+        batch: int = 200,
+        look_every: timedelta,
+        breather: timedelta = LONGEST_BREATHER,
     ) -> None:
         self._database = database
         self._broker = broker
         self._telemetry = telemetry
         self._batch = batch
         self._look_every = look_every.total_seconds()
+        self._longest_breather = breather
         self._next_look = 0.0
         self._stopping = asyncio.Event()
         self._failures = 0
@@ -68,7 +76,10 @@ class Relay:
             while not self._stopping.is_set():
                 handover.filled.clear()
                 if entries := handover.take(self._batch):
+                    began = self._now()
                     await self._try(self._send(entries))
+                    if len(entries) < self._batch:
+                        await happens(self._stopping, breather(since=began, longest=self._longest_breather))
                 elif handover.has_left_some or self._now() >= self._next_look:
                     await self._look()
                 else:

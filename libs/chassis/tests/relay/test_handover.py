@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from chassis import failpoints
+from chassis.broker.patience import LONGEST_BREATHER, breather
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.handover import KEPT_FOR, Entry, Handover
 from chassis.outbox import publish
+from chassis.relay import Relay
+from chassis.telemetry import Telemetry
 from libs.chassis.tests.broker.factories import until
 from libs.chassis.tests.factories import Placed, column, eventually, execute, unsent
-from libs.chassis.tests.relay.factories import FakeBroker, place, relay_of, running, unsent_is, untouched
+from libs.chassis.tests.relay.factories import NEVER, FakeBroker, place, relay_of, running, unsent_is, untouched
 
 
 @contextmanager
@@ -177,6 +181,33 @@ async def test_a_transaction_that_fails_hands_over_nothing(database: Database, w
 
     assert database.handover.close() == []
     assert await unsent(database) == 0
+
+
+async def test_after_a_batch_others_get_as_long_as_it_took_and_more_gathers(
+    database: Database, world: FakeBroker
+) -> None:
+    relay = Relay(database, world, Telemetry("test"), look_every=NEVER, breather=timedelta(seconds=30))
+    async with running(relay):
+        await ready(database)
+        world.open.clear()
+        await place(database, 1)
+        await until(lambda: world.heard == [[1]])
+        await place(database, 2)
+        await asyncio.sleep(1)
+        world.open.set()
+        await eventually(lambda: unsent_is(database, 1))
+
+        await place(database, 3)
+        await eventually(lambda: unsent_is(database, 0))
+
+    assert world.heard == [[1], [2, 3]]
+
+
+async def test_a_breather_is_as_long_as_the_work_took_and_no_longer_than_is_bearable() -> None:
+    now = asyncio.get_running_loop().time()
+
+    assert breather(since=now - 60) == LONGEST_BREATHER.total_seconds()
+    assert 0 <= breather(since=now, longest=timedelta(hours=1)) < 10
 
 
 def test_more_than_can_be_sent_soon_is_left_to_be_looked_for() -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from ..telemetry import logger
 from .link import Link
-from .patience import FINISH_WITHIN, Interrupted, finish, hand_over, happens, quietly
+from .patience import FINISH_WITHIN, Interrupted, breather, finish, hand_over, happens, quietly
 from .protocol import Handle, NotReady, Subscription
 from .session import Session, open_session
 
@@ -76,8 +76,11 @@ class RabbitConsumer:
             self._report("consuming")
             try:
                 while batch := await session.next_batch():
+                    began = asyncio.get_running_loop().time()
                     if await hand_over(self._handle, [delivery.message for delivery in batch], session.over):
                         await session.settle(batch)
+                    if len(batch) < self._subscription.batch:
+                        await happens(session.over, within=breather(since=began))
             finally:
                 self._session = None
         if not self.is_stopped:
