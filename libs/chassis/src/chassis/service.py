@@ -25,9 +25,10 @@ from .health import health
 from .jobs import Clock, Job
 from .recorder import recording
 from .relay import Relay
-from .retention import retention_job
+from .retention import Retention, retention_job
 from .settings import Role
 from .telemetry import Telemetry, logger, service_name
+from .young_tables import young_tables_job
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Service:
     """What routes ask for by its type, see `provided`."""
     closes: Sequence[Closing] = ()
     role: Role = "all"
+    retention: Retention = Retention()
 
     @cached_property
     def telemetry(self) -> Telemetry:
@@ -134,7 +136,8 @@ class Service:
         return [
             Job("parked_events", every=timedelta(milliseconds=500), run=self.consumer.retry_due, everywhere=True),
             Job("backlog", every=timedelta(seconds=5), run=self._measure_backlog, everywhere=True),
-            retention_job(self.database),
+            retention_job(self.database, self.retention),
+            young_tables_job(self.database),
         ]
 
     async def _measure_backlog(self) -> None:

@@ -40,4 +40,5 @@ def build(settings: ProductSettings, broker: Broker) -> Service:
         provides=[desk, settings],
         closes=[desk],
         role=settings.role,
+        retention=settings.retention,
     )

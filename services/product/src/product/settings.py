@@ -24,7 +24,7 @@ class CatalogueSettings(BaseSettings):
 
 
 class ProductSettings(CatalogueSettings, ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="PRODUCT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PRODUCT_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
     catalogue_max_age: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(0))
     """How long anybody may keep a page of the catalogue without asking again."""

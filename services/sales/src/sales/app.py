@@ -145,4 +145,5 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
         ],
         closes=[placing, checking_out, paying.pursuit, viewing, passwords],
         role=settings.role,
+        retention=settings.retention,
     )
