@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 
 from chassis.ids import first_uuid7_at
-from chassis.retention import _BATCH, delete_older
+from chassis.retention import _BATCH, delete_oldest
 from tests.harness.plans import either_plan, examined, explained, filled
 from tests.harness.postgres import PostgresServer
 
@@ -63,7 +63,7 @@ def grown(postgres_server: PostgresServer) -> Iterator[str]:
 async def test_a_batch_looks_at_no_more_than_it_deletes(
     grown: str, table: str, column: str, before: object, *, generic: bool
 ) -> None:
-    nodes = await explained(grown, partial(delete_older, table, column, before), generic=generic)
+    nodes = await explained(grown, partial(delete_oldest, table, column, before, "true"), generic=generic)
 
     scans = [node for node in nodes if node.get("Relation Name") == table and "Scan" in node["Node Type"]]
     assert {scan["Node Type"] for scan in scans} <= {"Index Scan", "Tid Scan"}

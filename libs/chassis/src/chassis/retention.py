@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Annotated, Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .db import Database
@@ -71,22 +71,29 @@ async def delete_old(database: Database, retention: Retention) -> int:
         ("idempotency_keys", "created_at", retention.keys),
         ("recorded_spans", "started_at", retention.spans),
     ):
-        deleted += await in_batches(database, partial(delete_older, table, column, now - keep))
+        deleted += await forget(database, table, column, now - keep)
     if retention.audit is not None:
         # Ids ascend with the time.
-        before = first_uuid7_at(now - retention.audit)
-        deleted += await in_batches(database, partial(delete_older, "audit_log", "id", before))
+        deleted += await forget(database, "audit_log", "id", first_uuid7_at(now - retention.audit))
     return deleted
 
 
-async def delete_older(table: str, column: str, before: object, session: AsyncSession) -> Batch:
-    """The oldest, by an index on this column, which says of each row how old it is."""
+async def forget(database: Database, table: str, column: str, before: object, *, only: str = "true") -> int:
+    """What is older, by a column that says how old a row is, and has an index."""
+    return await in_batches(database, partial(delete_oldest, table, column, before, only))
+
+
+async def delete_oldest(table: str, column: str, before: object, only: str, session: AsyncSession) -> Batch:
+    deleted = len((await session.execute(_statement(table, column, only, _BATCH), {"before": before})).all())
+    return Batch(deleted, deleted < _BATCH)
+
+
+@cache
+def _statement(table: str, column: str, only: str, batch: int) -> TextClause:
     # By place: with a key PostgreSQL would come upon joining it with the whole table. The number stands in the
     # statement, because what is not known is taken for a tenth of the table.
-    oldest = f"SELECT ctid FROM {table} WHERE {column} < :before ORDER BY {column} LIMIT {_BATCH}"
-    statement = text(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({oldest})) RETURNING 1")
-    deleted = len((await session.execute(statement, {"before": before})).all())
-    return Batch(deleted, deleted < _BATCH)
+    oldest = f"SELECT ctid FROM {table} WHERE {column} < :before AND {only} ORDER BY {column} LIMIT {batch}"
+    return text(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({oldest})) RETURNING 1")
 
 
 def retention_job(database: Database, retention: Retention) -> Job:

@@ -59,7 +59,7 @@ class Service:
     """What routes ask for by its type, see `provided`."""
     closes: Sequence[Closing] = ()
     role: Role = "all"
-    retention: Retention = Retention()
+    retention: Retention = field(default_factory=Retention)
 
     @cached_property
     def telemetry(self) -> Telemetry:
