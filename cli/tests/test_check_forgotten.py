@@ -70,6 +70,11 @@ async def test_all_laws_hold_over_what_is_left(traded: Trade, postgres_server: P
         ("product", "UPDATE reservation_lines SET quantity = quantity + 1", "holds.items"),
         ("product", "DELETE FROM stock_movements WHERE note = 'returned'", "returns.shelf"),
         ("sales", "DELETE FROM order_history WHERE from_status IS NOT NULL", "orders.status"),
+        (
+            "sales",
+            "UPDATE payments SET currency = 'USD' FROM orders WHERE orders.id = order_id AND status = 'DELIVERED'",
+            "money.paid",
+        ),
     ],
 )
 async def test_what_is_lost_of_the_rest_is_still_found(

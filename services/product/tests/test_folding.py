@@ -1,5 +1,6 @@
 """Movements of long ago become one line of each article; the sums stay, and so does everything that is asked later."""
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -171,21 +172,18 @@ async def test_page_after_page_is_folded_and_what_must_stay_holds_up_nobody(
     client: httpx.AsyncClient, database: Database
 ) -> None:
     await put_on_sale(database, "mug", 10_000)
-    held = [reservation(("mug", 1), id=made(2 * YEAR)) for _ in range(2)]
-    sold = [reservation(("mug", 1), id=made(2 * YEAR)) for _ in range(2 * _PAGE)]
-    for first in range(0, len(sold), 50):
-        await ask(client, [*held, *sold[first : first + 50]])
+    held = [reservation(("mug", 1), id=made(3 * YEAR)) for _ in range(_PAGE)]
+    sold = [reservation(("mug", 1), id=made(2 * YEAR)) for _ in range(_PAGE)]
+    for first in range(0, _PAGE, 50):
+        await ask(client, [*held[first : first + 50], *sold[first : first + 50]])
         await settle(client, "deductions", [one.reservation_id for one in sold[first : first + 50]])
     await aged(database, 2 * YEAR, *sold)
 
-    assert await fold_old_movements(database, YEAR) == 4 * _PAGE
+    async with asyncio.timeout(60):
+        assert await fold_old_movements(database, YEAR) == 2 * _PAGE
 
-    assert await ledger(database, "mug") == [
-        ("received", 10_000, 0),
-        ("reserved", 0, 1),
-        ("reserved", 0, 1),
-        ("folded", -2 * _PAGE, 0),
-    ]
+    left = await ledger(database, "mug")
+    assert [moved for moved in left if moved[0] != "reserved"] == [("received", 10_000, 0), ("folded", -_PAGE, 0)]
     assert await broken_laws(database) == []
 
 

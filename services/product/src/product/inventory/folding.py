@@ -32,7 +32,7 @@ _FOLD: Final = text(
         DELETE FROM reservation_lines WHERE reservation_id = ANY(ARRAY(SELECT id FROM settled))
     ), moved AS (
         DELETE FROM stock_movements
-        WHERE cause = ANY(ARRAY(SELECT id FROM settled)) AND kind IN ('reserved', 'released', 'deducted')
+        WHERE cause = ANY(ARRAY(SELECT id FROM settled))
         RETURNING product_id, id, variant_id, at, on_hand_change, reserved_change
     ), folded_before AS (
         DELETE FROM stock_movements
