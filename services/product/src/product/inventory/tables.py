@@ -56,7 +56,7 @@ class ReservationRow(ProductTable):
         CheckConstraint("state IN ('HELD', 'REFUSED', 'RELEASED', 'DEDUCTED')", name="state"),
         CheckConstraint("answer IS NOT NULL OR state = 'RELEASED'", name="answer"),
         CheckConstraint("(settled_at IS NULL) = (state IN ('HELD', 'REFUSED'))", name="settled_at"),
-        {"postgresql_with": {"fillfactor": 80}},
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
 

@@ -22,3 +22,6 @@ def upgrade() -> None:
     # Each of its rows is written anew with every attempt.
     op.execute(f"ALTER TABLE parked_events SET (fillfactor = 80, {EAGER})")
     op.execute(f"ALTER TABLE audit_log SET ({EAGER})")
+    # Each row is written once more when it is sent. Beside the first version, what is logged of the second one is the
+    # difference; elsewhere it is all of it (measured: 2.4 of an order's 33 kB of log).
+    op.execute("ALTER TABLE outbox SET (fillfactor = 50)")
