@@ -200,11 +200,16 @@ _LEFT: Final = (
 
 async def fill(databases: Mapping[str, str], orders: int, every: timedelta = _EVERY) -> None:
     """Nobody may be at work in them yet."""
+    await fill_all(databases, left(orders, every))
+
+
+def left(orders: int, every: timedelta = _EVERY) -> list[Rows]:
+    """All that there is of them."""
     last = int(1000 * (time.time() - _LAST.total_seconds()))
-    statements = []
-    for rows in _LEFT:
-        kept = orders if rows.kept is None else min(orders, (rows.kept - _LAST) // every)
+    rows = []
+    for each in _LEFT:
+        kept = orders if each.kept is None else min(orders, (each.kept - _LAST) // every)
         first = orders - kept + 1
         values = {":first": first, ":total": orders, ":last": last, ":every": every // timedelta(milliseconds=1)}
-        statements.append(rows.saying(values))
-    await fill_all(databases, statements)
+        rows.append(each.saying(values))
+    return rows
