@@ -9,8 +9,8 @@ from tests.harness.fixtures import databases_on
 from tests.harness.platform import Platform, running
 from tests.harness.program import Command
 
-from . import wares
-from .contestant import Contestant
+from . import old, wares
+from .contestant import SERVICES, Contestant
 from .machine import Machine, plain
 
 CUSTOMERS: Final = 200
@@ -24,16 +24,21 @@ _SETTINGS: Final = {
 
 
 @asynccontextmanager
-async def orderflow(name: str, machine: Machine, **settings: str) -> AsyncIterator[Contestant]:
+async def orderflow(name: str, machine: Machine, old_orders: int = 0, **settings: str) -> AsyncIterator[Contestant]:
     folder = machine.folder / name.replace(" ", "-")
     folder.mkdir()
-    with machine.vhost() as vhost:
-        async with (
-            databases_on(machine.postgres) as databases,
-            running(databases, vhost, folder, settings=_SETTINGS | settings, program=Command) as platform,
-        ):
-            await wares.fill(plain(platform.databases["product"]))
-            yield _contestant(name, vhost, platform)
+    async with databases_on(machine.postgres) as create:
+        databases = {service: await create(service) for service in SERVICES}
+        await old.fill({service: plain(url) for service, url in databases.items()}, old_orders)
+
+        async def made(service: str) -> str:
+            return databases[service]
+
+        with machine.vhost() as vhost:
+            given = _SETTINGS | settings
+            async with running(made, vhost, folder, settings=given, program=Command) as platform:
+                await wares.fill(plain(platform.databases["product"]))
+                yield _contestant(name, vhost, platform)
 
 
 without_traces = partial(orderflow, "orderflow")

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
-from . import old, ours, wares
+from . import ours, wares
 from .figures import HOT, MANY, REPEATS, SHORT, SLOW, Growth, Round
 from .figures import old as old_shape
 from .machine import Machine
@@ -38,8 +38,7 @@ async def among_old_orders(machine: Machine, sizes: Sequence[int], rounds: int, 
     async with AsyncExitStack() as stack:
         entrants = []
         for size in sizes:
-            platform = await stack.enter_async_context(ours.orderflow(f"orderflow among {size}", machine))
-            await old.fill(platform, size)
+            platform = await stack.enter_async_context(ours.orderflow(f"orderflow among {size}", machine, size))
             entrants.append((old_shape(size), await enter(platform, machine, wares.of_many())))
         await machine.execute("CHECKPOINT")
         for number in range(rounds + 1):

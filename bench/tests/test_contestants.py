@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -15,6 +17,10 @@ from bench.machine import Machine
 from bench.measuring import enter
 from bench.old import fill
 from bench.wares import a_fifth_short
+from orderflow import fleet
+from orderflow.laws import LAWS
+from orderflow.laws.books import Books
+from orderflow.laws.inspecting import Inspection
 from tests.harness.fixtures import FreshDatabase
 from tests.harness.platform import until
 from tests.harness.postgres import PostgresServer
@@ -22,6 +28,7 @@ from tests.harness.rabbitmq import RabbitMQ
 
 Enter = Callable[[Machine], AbstractAsyncContextManager[Contestant]]
 
+_INDEXES = "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname"
 _ROWS = {
     "sales": {"attempts": 1, "orders": 1, "order_items": 2, "order_history": 3, "outbox": 3, "inbox": 2},
     "product": {"reservations": 1, "reservation_lines": 2, "stock_movements": 4, "outbox": 2},
@@ -80,18 +87,44 @@ async def test_a_measurement_ends_when_nothing_waits_any_more(
 
 async def test_old_orders_have_all_that_is_left_of_an_order(fresh_database: FreshDatabase) -> None:
     urls = {service: (await fresh_database(service)).replace("+asyncpg", "") for service in _ROWS}
-    await wares.fill(urls["product"])
     platform = Contestant("orderflow", "", urls, "", {})
+    indexes = await platform.query("notification", _INDEXES)
 
-    await fill(platform, 30)
+    await fill(urls, 30)
 
     for service, tables in _ROWS.items():
-        for table in tables.keys() - {"outbox", "inbox", "mails"}:
-            assert await platform.value(service, f"SELECT count(*) FROM {table}") == 30 * tables[table], table
+        for table, each in tables.items():
+            assert await platform.value(service, f"SELECT count(*) FROM {table}") == 30 * each, table
     assert await platform.value("delivery", "SELECT count(*) FROM audit_log") == 60
     assert await platform.delivered(from_now_on()) == 0
     same = "SELECT count(DISTINCT id) FROM orders WHERE uuid_extract_version(id) = 7 AND id < $1"
     assert await platform.value("sales", same, from_now_on()) == 30
+    assert await platform.query("notification", _INDEXES) == indexes
+
+
+async def test_what_old_orders_have_left_belongs_together(fresh_database: FreshDatabase) -> None:
+    urls = {service: (await fresh_database(service)).replace("+asyncpg", "") for service in _ROWS}
+    await fill(urls, 30)
+
+    async with Books.opened(cast(dict[fleet.Name, str], urls)) as books:
+        findings = await Inspection(books, timedelta(0)).run(LAWS)
+
+    # Nothing was ever received, and their events have no content.
+    offences = {each.law.name for each in findings.offences}
+    assert offences <= {"stock.movements", "events.told", "mails.known"}, findings.offences
+
+
+async def test_of_very_old_orders_there_is_what_is_not_forgotten_yet(fresh_database: FreshDatabase) -> None:
+    urls = {service: (await fresh_database(service)).replace("+asyncpg", "") for service in _ROWS}
+    platform = Contestant("orderflow", "", urls, "", {})
+
+    await fill(urls, 100, every=timedelta(days=1))
+
+    assert await platform.value("sales", "SELECT count(*) FROM order_history") == 300
+    assert await platform.value("sales", "SELECT count(*) FROM attempts") == 29
+    assert await platform.value("sales", "SELECT count(*) FROM outbox") == 3 * 6
+    assert await platform.value("notification", "SELECT count(*) FROM inbox") == 3 * 29
+    assert await platform.value("notification", "SELECT count(*) FROM mails") == 3 * 89
 
 
 async def _is_done(one: Contestant, orders: int) -> bool:

@@ -85,9 +85,12 @@ _PAID: Final = """
         END AS stands
     FROM orders LEFT JOIN payments ON payments.order_id = orders.id
     WHERE orders.id = ANY(:ids) AND status <> 'CANCELLED'
-        AND EXISTS (
-            SELECT FROM order_history WHERE order_id = orders.id AND kind = 'changed' AND from_status IS NULL
-                AND to_status = 'PENDING'
+        AND (
+            EXISTS (
+                SELECT FROM order_history WHERE order_id = orders.id AND kind = 'changed' AND from_status IS NULL
+                    AND to_status = 'PENDING'
+            )
+            OR payments.id IS NOT NULL AND NOT EXISTS (SELECT FROM order_history WHERE order_id = orders.id)
         )
         AND (
             (payments.amount, payments.currency) IS DISTINCT FROM (total, orders.currency)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from chassis.statements import ID
+from contracts.sales.orders import TIMELINE_KEPT
 
 from .holds import ORDERS
 from .law import Law, Subject, Within
@@ -21,13 +22,18 @@ WAYS: Final = {
 """Said once more: who checks takes no other's word, and is installed without them."""
 _STEPS: Final = ", ".join(repr(f"{before}>{after}") for before, ways in WAYS.items() for after in ways)
 
-_STATUS: Final = """
+# Long after its end an order's history may be forgotten, all of it (docs/adr/0019).
+_STATUS: Final = f"""
     SELECT orders.id AS key, format('is %s, its history ends with %s', status, coalesce(last, 'nothing')) AS stands
     FROM orders LEFT JOIN LATERAL (
         SELECT to_status AS last FROM order_history WHERE order_id = orders.id AND kind = 'changed'
         ORDER BY order_history.id DESC LIMIT 1
     ) AS ending ON true
-    WHERE orders.id = ANY(:ids) AND status IS DISTINCT FROM last
+    WHERE orders.id = ANY(:ids) AND status IS DISTINCT FROM last AND NOT coalesce(
+        last IS NULL AND status IN ('DELIVERED', 'CANCELLED')
+            AND coalesce(delivered_at, cancelled_at) < now() - interval '{TIMELINE_KEPT.total_seconds():.0f} seconds',
+        false
+    )
 """
 _PATH: Final = f"""
     SELECT order_id AS key,

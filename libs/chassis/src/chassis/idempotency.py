@@ -61,7 +61,7 @@ class IdempotencyKeyRow(ChassisTable):
     body: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=text("now()"))
 
-    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at", postgresql_using="brin"),)
+    __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)
 
 
 # Whoever comes second waits here until the first has committed, and then finds its answer. An update that changes

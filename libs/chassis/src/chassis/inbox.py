@@ -19,7 +19,7 @@ class InboxRow(ChassisTable):
     event_type: Mapped[str] = mapped_column(Text)
     handled_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True), server_default=func.now())
 
-    __table_args__ = (Index("ix_inbox_handled_at", "handled_at", postgresql_using="brin"),)
+    __table_args__ = (Index("ix_inbox_handled_at", "handled_at"),)
 
 
 _CLAIM = with_arrays(

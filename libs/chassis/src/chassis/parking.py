@@ -38,6 +38,7 @@ class ParkedEvent(ChassisTable):
 
     __table_args__ = (
         Index("ix_parked_events_waiting", "next_attempt_at", postgresql_where=text("resolved_at IS NULL")),
+        Index("ix_parked_events_resolved_at", "resolved_at", postgresql_where=text("resolved_at IS NOT NULL")),
     )
 
 

@@ -70,7 +70,7 @@ class RecordedSpan(ChassisTable):
     started_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
     ended_at: Mapped[datetime] = mapped_column(TIMESTAMP(timezone=True))
 
-    __table_args__ = (Index("ix_recorded_spans_started_at", "started_at", postgresql_using="brin"),)
+    __table_args__ = (Index("ix_recorded_spans_started_at", "started_at"),)
 
 
 class Recorder:

@@ -25,10 +25,11 @@ from .health import health
 from .jobs import Clock, Job
 from .recorder import recording
 from .relay import Relay
-from .retention import retention_job
+from .retention import Retention, retention_job
 from .settings import Role
 from .shortcut import Shortcuts
 from .telemetry import Telemetry, logger, service_name
+from .young_tables import young_tables_job
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class Service:
     shortcuts: Shortcuts = field(default_factory=dict)
     """For routes of which there are so many requests that the framework's share of them counts."""
     role: Role = "all"
+    retention: Retention = field(default_factory=Retention)
 
     @cached_property
     def telemetry(self) -> Telemetry:
@@ -138,7 +140,8 @@ class Service:
         return [
             Job("parked_events", every=timedelta(milliseconds=500), run=self.consumer.retry_due, everywhere=True),
             Job("backlog", every=timedelta(seconds=5), run=self._measure_backlog, everywhere=True),
-            retention_job(self.database),
+            retention_job(self.database, self.retention),
+            young_tables_job(self.database),
         ]
 
     async def _measure_backlog(self) -> None:

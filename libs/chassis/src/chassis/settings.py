@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, IPvAnyNetwork, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from .retention import Retention
+
 Role = Literal["all", "api", "worker"]
 
 
@@ -19,7 +21,7 @@ Networks = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_separ
 class ServiceSettings(BaseSettings):
     """Subclasses set `env_prefix`; there is no default for anything secret."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_nested_delimiter="__", frozen=True, extra="ignore")
 
     database_url: SecretStr
     trusted_keys: str
@@ -32,6 +34,7 @@ class ServiceSettings(BaseSettings):
     trusted_proxies: Networks = ()
     """Whose word it is where a request comes from (X-Forwarded-For): of nobody else is it believed."""
     pool_size: int = Field(default=10, ge=2, le=100)
+    retention: Retention = Retention()
 
 
 class PlatformSettings(BaseSettings):

@@ -79,4 +79,5 @@ def build(settings: DeliverySettings, broker: Broker) -> Service:
         provides=[dispatching, Dispatches(database, dispatching), Intake(database, book, patience), patience],
         closes=[stock],
         role=settings.role,
+        retention=settings.retention,
     )

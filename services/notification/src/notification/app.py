@@ -51,4 +51,5 @@ def build(settings: NotificationSettings, broker: Broker) -> Service:
         provides=[Unsubscribing(settings.mail_secret)],
         closes=[mails.sending],
         role=settings.role,
+        retention=settings.retention,
     )

@@ -24,10 +24,12 @@ class CatalogueSettings(BaseSettings):
 
 
 class ProductSettings(CatalogueSettings, ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="PRODUCT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="PRODUCT_", env_nested_delimiter="__", frozen=True, extra="ignore")
 
     catalogue_max_age: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(0))
     """How long anybody may keep a page of the catalogue without asking again."""
+    movements_kept: timedelta | None = Field(default=None, ge=timedelta(days=30))
+    """After this what has left is one line of each article's ledger, whatever it left for. Unless said, nothing is."""
 
 
 Settings = Annotated[ProductSettings, Depends(provided(ProductSettings))]

@@ -38,6 +38,7 @@ from .orders.cancelling import Cancelling
 from .orders.checkout import CheckingOut
 from .orders.checkout_api import router as checkout
 from .orders.confirming import Confirming, confirm_paid
+from .orders.old_history import forget_old_history
 from .orders.placing import Placing
 from .orders.reactions import follow_shipments
 from .orders.stock import Stock
@@ -89,6 +90,10 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
     erasing = Erasing(database, passwords)
     mail = partial(answer_mail_requests, database, mail_tokens)
     forget = partial(forget_old_attempts, database, settings.forget_keys_after)
+    histories = []
+    if settings.history_kept is not None:
+        run = partial(forget_old_history, database, settings.history_kept)
+        histories = [Job("forget_old_history", every=timedelta(hours=1), run=run)]
     return Service(
         name=NAME,
         database=database,
@@ -122,6 +127,7 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
             Job("finish_receipts", every=timedelta(seconds=2), run=receiving.finish_stopped, everywhere=True),
             Job("finish_refunds", every=timedelta(seconds=2), run=refunding.finish_stopped, everywhere=True),
             Job("forget_old_attempts", every=timedelta(hours=1), run=forget),
+            *histories,
             Job("answer_mail_requests", every=timedelta(seconds=1), run=mail, everywhere=True),
             Job("introduce_customers", every=timedelta(hours=1), run=partial(introduce_customers, database)),
             Job("forget_what_is_over", every=timedelta(hours=1), run=partial(forget_what_is_over, database)),
@@ -148,4 +154,5 @@ def build(settings: SalesSettings, broker: Broker, *, hashing: Cost = OWASP) -> 
         shortcuts={("POST", ORDERS): place_order_directly},
         closes=[placing, checking_out, paying.pursuit, viewing, passwords],
         role=settings.role,
+        retention=settings.retention,
     )

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_settings import SettingsConfigDict
 
 from chassis.settings import ServiceSettings
+from contracts.sales.orders import TIMELINE_KEPT
 from contracts.text import Money
 
 
@@ -106,7 +107,10 @@ class SalesSettings(ServiceSettings):
     product_timeout: timedelta = timedelta(seconds=3)
     undo_attempts_after: timedelta = timedelta(seconds=10)
     """How long an attempt that stopped half-way can be taken up again by a retry before its stock is given back."""
-    forget_keys_after: timedelta = timedelta(days=30)
+    forget_keys_after: Annotated[timedelta, Field(ge=timedelta(days=1))] = timedelta(days=30)
+    """Longer than anyone repeats an order; afterwards the key is a new one."""
+    history_kept: Annotated[timedelta | None, Field(ge=TIMELINE_KEPT)] = None
+    """After an order's end; then it is forgotten by whom it was changed. Unless said, nothing is."""
     accounts: AccountSettings
     carts: CartSettings = CartSettings()
     payments: PaymentSettings = PaymentSettings()

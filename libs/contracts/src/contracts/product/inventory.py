@@ -152,6 +152,8 @@ class MovementKind(StrEnum):
     RELEASED = "released"
     DEDUCTED = "deducted"
     CORRECTED = "corrected"
+    FOLDED = "folded"
+    """What was reserved and has left, or was given back, so long ago that nobody asks any more for which order."""
 
 
 class Movement(View):
@@ -163,7 +165,7 @@ class Movement(View):
     on_hand_change: int
     reserved_change: int
     cause: UUID
-    """The reservation, the receipt, the return or the correction."""
+    """The reservation, the receipt, the return or the correction; zeros, where many were folded."""
     actor: str
     note: str | None = None
 

@@ -1,8 +1,8 @@
 """What others see of Sales: how an order is placed and shown, and the events of its life."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -11,6 +11,10 @@ from contracts.envelope import Event
 from contracts.text import Body, Currency, Money, Note, ProductId, Quantity, View
 
 from .addresses import ShippingAddress
+
+TIMELINE_KEPT: Final = timedelta(days=60)
+"""So long after its end, at least, an order's timeline is whole: longer than events are kept that tell of it."""
+FORGOTTEN: Final = "forgotten"
 
 
 class OrderStatus(StrEnum):
@@ -86,7 +90,10 @@ class StuckAttempt(View):
 
 
 class TimelineEntry(View):
-    """One change of an order, or one that was refused: what, when, and who or which event wanted it."""
+    """One change of an order, or one that was refused: what, when, and who or which event wanted it.
+
+    Long after an order's end it may not be known any more who it was (`forgotten`), and what was refused.
+    """
 
     at: datetime
     kind: Literal["changed", "refused"]

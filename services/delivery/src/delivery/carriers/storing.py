@@ -68,14 +68,6 @@ _LABELLED = with_arrays(
 )
 _PARCEL = select(shipments.c.id, shipments.c.status, shipments.c.shipped_at)
 
-_FORGET = text(
-    """
-    DELETE FROM carrier_reports WHERE id IN (
-        SELECT id FROM carrier_reports WHERE id < :before AND next_try_at IS NULL ORDER BY id LIMIT :batch)
-    RETURNING 1
-    """
-)
-
 
 async def keep(session: AsyncSession, report: Report) -> bool:
     """Whether it is new. Of several copies that come at once the others wait here for what becomes of the first."""
@@ -124,11 +116,6 @@ async def take_parcels(session: AsyncSession, reports: Sequence[Report]) -> dict
 
 async def save(session: AsyncSession, changed: Sequence[Report]) -> None:
     await session.execute(_SAVE, {name: [getattr(report, name) for report in changed] for name in _CHANGING})
-
-
-async def forget(session: AsyncSession, before: UUID, batch: int) -> int:
-    """The oldest, `before` being an id: they ascend with the time. What still waits stays."""
-    return len((await session.execute(_FORGET, {"before": before, "batch": batch})).all())
 
 
 def _as_parcel(found: Any) -> Parcel:

@@ -8,10 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.db import Database
+from chassis.retention import Batch, in_batches
 from chassis.statements import TEXT, with_arrays
 
 KEPT_FOR: Final = timedelta(days=365)
-_BATCH: Final = 5_000
+_BATCH: Final = 1_000
 
 # In the order in which they are locked to be granted.
 _FORGET: Final = with_arrays(
@@ -38,9 +39,9 @@ async def forget_wishes(session: AsyncSession, customer_ids: Collection[str]) ->
 
 
 async def forget_old_wishes(database: Database) -> int:
-    forgotten, count = 0, _BATCH
-    while count == _BATCH:
-        async with database.begin() as session:
-            count = len((await session.execute(_FORGET_OLD, {"keep": KEPT_FOR, "batch": _BATCH})).all())
-        forgotten += count
-    return forgotten
+    return await in_batches(database, _forget_batch)
+
+
+async def _forget_batch(session: AsyncSession) -> Batch:
+    forgotten = len((await session.execute(_FORGET_OLD, {"keep": KEPT_FOR, "batch": _BATCH})).all())
+    return Batch(forgotten, forgotten < _BATCH)

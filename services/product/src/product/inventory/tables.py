@@ -56,7 +56,7 @@ class ReservationRow(ProductTable):
         CheckConstraint("state IN ('HELD', 'REFUSED', 'RELEASED', 'DEDUCTED')", name="state"),
         CheckConstraint("answer IS NOT NULL OR state = 'RELEASED'", name="answer"),
         CheckConstraint("(settled_at IS NULL) = (state IN ('HELD', 'REFUSED'))", name="settled_at"),
-        {"postgresql_with": {"fillfactor": 80}},
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
 
@@ -75,7 +75,7 @@ class ReservationLine(ProductTable):
 
 
 class MovementRow(ProductTable):
-    """Written with each change of a stock row, never changed, never deleted: their sums are the row."""
+    """Written with each change of a stock row, and never changed: their sums are the row. `folding` keeps the sums."""
 
     __tablename__ = "stock_movements"
 
@@ -102,6 +102,7 @@ class MovementRow(ProductTable):
                 WHEN 'released' THEN on_hand_change = 0 AND reserved_change < 0
                 WHEN 'deducted' THEN on_hand_change < 0 AND reserved_change = on_hand_change
                 WHEN 'corrected' THEN on_hand_change <> 0 AND reserved_change = 0
+                WHEN 'folded' THEN on_hand_change <= 0 AND reserved_change = 0
                 ELSE false
             END
             """,

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import RowMapping, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.errors import NotFound
 from chassis.paging import Keyset, made_between
-from contracts.sales.orders import OrderLineView, OrderStatus, OrderView, Timeline, TimelineEntry
+from contracts.sales.orders import FORGOTTEN, OrderLineView, OrderStatus, OrderView, Timeline, TimelineEntry
+from sales.payments.tables import payments
 
 from .model import Order, OrderLine
 from .tables import order_history, order_items, orders
@@ -92,14 +93,33 @@ async def page_of_orders(session: AsyncSession, wanted: Filter, cursor: str | No
 
 
 async def timeline_of(session: AsyncSession, order_id: UUID, customer_id: str | None) -> Timeline:
-    query = select(orders.c.id).where(orders.c.id == order_id)
+    query = select(orders).where(orders.c.id == order_id)
     if customer_id is not None:
         query = query.where(orders.c.customer_id == customer_id)
-    if await session.scalar(query) is None:
+    order = (await session.execute(query)).mappings().one_or_none()
+    if order is None:
         raise NotFound("There is no such order.")
     history = select(order_history).where(order_history.c.order_id == order_id).order_by(order_history.c.id)
-    entries = [TimelineEntry.model_validate(dict(row)) for row in (await session.execute(history)).mappings()]
+    rows = (await session.execute(history)).mappings().all()
+    entries = [TimelineEntry.model_validate(dict(row)) for row in rows] or await _remembered(session, order)
     return Timeline(order_id=order_id, entries=entries)
+
+
+async def _remembered(session: AsyncSession, order: RowMapping) -> list[TimelineEntry]:
+    """What an order knows itself of how it came to its end, once its history is forgotten."""
+    was_paid = await session.scalar(select(exists().where(payments.c.order_id == order["id"])))
+    steps = [
+        (order["created_at"], OrderStatus.PENDING if was_paid else OrderStatus.PENDING_SHIPMENT, order["customer_id"]),
+        (order["shipped_at"], OrderStatus.SHIPPED, FORGOTTEN),
+        (order["delivered_at"], OrderStatus.DELIVERED, FORGOTTEN),
+        (order["cancelled_at"], OrderStatus.CANCELLED, FORGOTTEN),
+    ]
+    reasons = {OrderStatus.CANCELLED: order["cancel_reason"]}
+    return [
+        TimelineEntry(at=at, kind="changed", to_status=status, actor=actor, reason=reasons.get(status))
+        for at, status, actor in steps
+        if at is not None
+    ]
 
 
 async def _with_lines(session: AsyncSession, rows: Sequence[Any]) -> list[OrderView]:

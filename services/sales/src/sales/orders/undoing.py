@@ -10,6 +10,7 @@ from sqlalchemy import text
 from chassis.db import Database
 from chassis.failpoints import failpoint
 from chassis.ids import first_uuid7_at
+from chassis.retention import forget
 from chassis.telemetry import logger
 from contracts.product.inventory import ReservationState
 from sales.payments.paying import Payments
@@ -45,14 +46,6 @@ _END = text(
 )
 # Product says that the parcel has left, which it cannot without an order: for a human, and out of the others' way.
 _SET_ASIDE = text("UPDATE attempts SET lease_until = now() + interval '1 hour' WHERE id = ANY(:ids)")
-_FORGET = text(
-    """
-    DELETE FROM attempts WHERE id IN (
-        SELECT id FROM attempts WHERE id < :before AND state IN ('placed', 'refused', 'undone') ORDER BY id LIMIT :batch
-    ) RETURNING 1
-    """
-)
-
 log = logger("attempts")
 
 
@@ -111,11 +104,5 @@ class Undoing:
 
 async def forget_old_attempts(database: Database, keep: timedelta) -> int:
     """After this a repeated Idempotency-Key is a new one."""
-    forgotten = 0
-    while True:
-        async with database.begin() as session:
-            before = first_uuid7_at(datetime.now(UTC) - keep)
-            count = len((await session.execute(_FORGET, {"before": before, "batch": _BATCH})).all())
-        forgotten += count
-        if count < _BATCH:
-            return forgotten
+    before = first_uuid7_at(datetime.now(UTC) - keep)
+    return await forget(database, "attempts", "id", before, only="state IN ('placed', 'refused', 'undone')")

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.db import Database
 from chassis.errors import NotFound, TooLarge
 from chassis.failpoints import failpoint
+from chassis.retention import forget
 from chassis.telemetry import logger
 from contracts.sales.payments import WebhookAnswer
 
@@ -24,17 +24,8 @@ from .tables import payment_webhooks
 LARGEST: Final = 64 * 1000
 # Gateways repeat a report for days when they have got no answer, each time under the same id.
 KEEP: Final = timedelta(days=30)
-_BATCH: Final = 5_000
 _HEARD: Final = "sales.payment.webhook.heard"
 _KIND: Final = {AUTHORISED: AUTHORISE, CAPTURED: CAPTURE, VOIDED: VOID, FAILED: AUTHORISE}
-
-_FORGET = text(
-    """
-    DELETE FROM payment_webhooks WHERE (gateway, event_id) IN
-        (SELECT gateway, event_id FROM payment_webhooks WHERE received_at < :before LIMIT :batch)
-    RETURNING 1
-    """
-)
 
 log = logger("payments")
 
@@ -145,14 +136,7 @@ class Hearing:
 
 
 async def forget_old_webhooks(database: Database) -> int:
-    forgotten = 0
-    while True:
-        async with database.begin() as session:
-            before = datetime.now(UTC) - KEEP
-            count = len((await session.execute(_FORGET, {"before": before, "batch": _BATCH})).all())
-        forgotten += count
-        if count < _BATCH:
-            return forgotten
+    return await forget(database, "payment_webhooks", "received_at", datetime.now(UTC) - KEEP)
 
 
 def _outcome(news: News, asked: Operation) -> Done | Refused:

@@ -100,7 +100,7 @@ payment_webhooks = Table(
     Column("gateway", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     Column("received_at", _INSTANT, nullable=False),
-    Index("ix_payment_webhooks_received_at", "received_at", postgresql_using="brin"),
+    Index("ix_payment_webhooks_received_at", "received_at"),
 )
 
 sandbox_operations = Table(
