@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.audit import record
 from chassis.consumer import Postponed, Received
+from chassis.db import wakes
 from chassis.ids import uuid7
 from chassis.steps import step
 from chassis.telemetry import logger
@@ -18,7 +19,7 @@ from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated,
 
 from .model import NEXT, ON_HOLD, READY, STOPPED, Shipment
 from .siblings import Parcels, take_orders
-from .storing import prepare, save
+from .storing import TO_DISPATCH, prepare, save
 
 _TO_PACK = {"product_id", "variant_id", "quantity"}
 _SALES = "sales"
@@ -31,7 +32,10 @@ log = logger("reactions")
 async def prepare_shipments(session: AsyncSession, created: Sequence[Received[OrderCreated]]) -> None:
     """One shipment per order, however often its creation is told."""
     now = datetime.now(UTC)
-    await prepare(session, [_new(one.event, now, trace) for one, trace in zip(created, traceparents(), strict=True)])
+    new = [_new(one.event, now, trace) for one, trace in zip(created, traceparents(), strict=True)]
+    await prepare(session, new)
+    if any(each["status"] == READY for each in new):
+        wakes(session, TO_DISPATCH)
 
 
 async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[OrderConfirmed]]) -> list[Postponed]:
@@ -46,6 +50,7 @@ async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[
             )
     if released:
         await save(session, released)
+        wakes(session, TO_DISPATCH)
     return _not_heard_of(confirmed, orders)
 
 

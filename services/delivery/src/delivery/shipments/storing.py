@@ -21,6 +21,10 @@ from .tables import shipments
 
 FIRST: Final = UUID(int=0)
 """Before all ids."""
+TO_DISPATCH: Final = "parcels_to_dispatch"
+"""What there is to do when parcels have become ready; not when they are so again, because they could not leave."""
+TO_DELIVER: Final = "parcels_to_deliver"
+"""What there is to do when parcels have left."""
 
 _PREPARED: Mapping[str, Any] = {
     "id": ID,
