@@ -14,6 +14,7 @@ from chassis.jobs import Clock, Job
 from chassis.telemetry import Telemetry
 from contracts.sales.orders import OrderStatus
 from delivery.shipments.storing import TO_DISPATCH
+from tests.harness.platform import until
 
 from .factories import Desk, FakeProduct, a_desk, a_message, an_order, paid
 
@@ -48,9 +49,10 @@ class _Counted:
 
 
 async def all_are(desk: Desk, status: str) -> None:
-    async with asyncio.timeout(10):
-        while await desk.query("SELECT 1 FROM shipments WHERE status <> :status", status=status):
-            await asyncio.sleep(0.01)
+    async def none_is_otherwise() -> bool:
+        return not await desk.query("SELECT 1 FROM shipments WHERE status <> :status", status=status)
+
+    await until(none_is_otherwise, 10, every=0.01)
 
 
 async def _created(desk: Desk) -> None:

@@ -87,7 +87,7 @@ class Autopilot:
             # As long as it took: half of the time is left to requests, here and where all this is heard of.
             rest = time.monotonic() - began
             if len(batch) < self._pace.batch:
-                # Whoever was alone has not waited; those who come meanwhile leave together, however many commits they are.
+                # Who was alone has not waited; those who come meanwhile go together, however many commits they are.
                 await asyncio.sleep(min(max(rest, _SHORTEST_REST), _LONGEST_REST))
                 break
             after = batch[-1].id
