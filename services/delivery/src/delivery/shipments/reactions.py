@@ -15,13 +15,12 @@ from chassis.ids import uuid7
 from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import traceparents, working_for
-from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderStatus
+from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderedItem, OrderStatus
 
 from .model import NEXT, ON_HOLD, READY, STOPPED, Shipment
 from .siblings import Parcels, take_orders
 from .storing import TO_DISPATCH, prepare, save
 
-_TO_PACK = {"product_id", "variant_id", "quantity"}
 _SALES = "sales"
 
 News = Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]]
@@ -102,15 +101,19 @@ def _traced(shipments: Sequence[Shipment], news: News) -> list[tuple[Shipment, s
 
 
 def _new(order: OrderCreated, now: datetime, traceparent: str) -> dict[str, Any]:
-    items = [item.model_dump(mode="json", include=_TO_PACK, exclude_none=True) for item in order.items]
     return {
         "id": uuid7(),
         "order_id": order.order_id,
         "reservation_id": order.reservation_id,
         "status": ON_HOLD if order.status == OrderStatus.PENDING else READY,
         "order_status": order.status,
-        "items": json.dumps(items),
+        "items": json.dumps([_to_pack(item) for item in order.items]),
         "shipping_address": order.shipping_address.model_dump_json(exclude_none=True),
         "created_at": now,
         "traceparent": traceparent,
     }
+
+
+def _to_pack(item: OrderedItem) -> dict[str, Any]:
+    variant = {} if item.variant_id is None else {"variant_id": str(item.variant_id)}
+    return {"product_id": item.product_id, **variant, "quantity": item.quantity}
