@@ -1,6 +1,5 @@
 """Where calls of one kind meet: those that wait are done as one batch, and each gets the answers to its own items."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -42,7 +41,7 @@ class Lane(Generic[Item, Answer]):
         traces = [trace or tracing.new_traceparent() for _, trace in with_traces(items)]
         answers: list[Answer] = []
         for answer in await self._answers(_Call(items, by, traces)):
-            if isinstance(answer, BaseException):
+            if isinstance(answer, Exception):
                 raise answer
             answers.append(answer)
         return answers
@@ -51,7 +50,7 @@ class Lane(Generic[Item, Answer]):
         """What was asked is done and answered first."""
         await self._calls.close()
 
-    async def _answers(self, call: _Call[Item]) -> Sequence[Answer | BaseException]:
+    async def _answers(self, call: _Call[Item]) -> Sequence[Answer | Exception]:
         try:
             return await self._calls(call)
         except (Away, Overloaded):
@@ -59,9 +58,15 @@ class Lane(Generic[Item, Answer]):
         except Exception:
             if len(call.items) == 1:
                 raise
-        one_by_one = [_Call([item], call.by, [trace]) for item, trace in zip(call.items, call.traces, strict=True)]
-        tried = await asyncio.gather(*map(self._calls, one_by_one), return_exceptions=True)
-        return [answer if isinstance(answer, BaseException) else answer[0] for answer in tried]
+        one_by_one = (_Call([item], call.by, [trace]) for item, trace in zip(call.items, call.traces, strict=True))
+        return [await self._alone(each) for each in one_by_one]
+
+    async def _alone(self, call: _Call[Item]) -> Answer | Exception:
+        try:
+            [answer] = await self._calls(call)
+        except Exception as error:
+            return error
+        return answer
 
     async def _together(self, calls: Sequence[_Call[Item]]) -> Sequence[Sequence[Answer | Exception]]:
         items = [item for call in calls for item in call.items]
