@@ -81,18 +81,21 @@ class Autopilot:
         for _ in range(_MOST_BATCHES):
             began = time.monotonic()
             batch = await take_batch(after)
-            if not batch:
-                break
             taken += len(batch)
-            # As long as it took: half of the time is left to requests, here and where all this is heard of.
-            rest = time.monotonic() - began
             if len(batch) < self._pace.batch:
-                # Who was alone has not waited; those who come meanwhile go together, however many commits they are.
-                await asyncio.sleep(min(max(rest, _SHORTEST_REST), _LONGEST_REST))
                 break
             after = batch[-1].id
-            await asyncio.sleep(rest)
+            # As long as it took: half of the time is left to requests, here and where all this is heard of.
+            await asyncio.sleep(time.monotonic() - began)
+        if taken:
+            await asyncio.sleep(self._rest(taken, time.monotonic() - began))
         return taken
+
+    def _rest(self, taken: int, took: float) -> float:
+        """Who was alone has not waited; those who come meanwhile go together, however many commits they are."""
+        if taken >= self._pace.batch:
+            return _OFTEN.total_seconds()
+        return min(max(took, _SHORTEST_REST), _LONGEST_REST)
 
     async def _dispatch_batch(self, after: UUID) -> list[Shipment]:
         due = first_uuid7_at(datetime.now(UTC) - self._pace.dispatch_after)
