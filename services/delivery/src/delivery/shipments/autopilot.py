@@ -77,9 +77,8 @@ class Autopilot:
 
     async def _drain(self, take_batch: Callable[[UUID], Awaitable[list[Shipment]]]) -> int:
         """Goes on behind the last one taken: what could not be done now must not keep the others waiting."""
-        taken, after = 0, FIRST
+        taken, after, began = 0, FIRST, time.monotonic()
         for _ in range(_MOST_BATCHES):
-            began = time.monotonic()
             batch = await take_batch(after)
             taken += len(batch)
             if len(batch) < self._pace.batch:
@@ -87,6 +86,7 @@ class Autopilot:
             after = batch[-1].id
             # As long as it took: half of the time is left to requests, here and where all this is heard of.
             await asyncio.sleep(time.monotonic() - began)
+            began = time.monotonic()
         if taken:
             await asyncio.sleep(self._rest(taken, time.monotonic() - began))
         return taken
