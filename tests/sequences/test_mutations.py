@@ -177,9 +177,9 @@ KINDS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "delivery/shipments/reactions.py",
-            "    await prepare(session, [_new(",
+            "    await prepare(session, new)\n",
             '    record(session, _SALES, "shipment.heard_of", created[0].event.order_id)\n'
-            "    await prepare(session, [_new(",
+            "    await prepare(session, new)\n",
             AN_ORDER,
             "extra: DeliveryService → AuditLog: logAuditEvent",
         ),

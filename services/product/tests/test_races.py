@@ -8,6 +8,7 @@ import pytest
 
 from chassis.db import Database
 from chassis.ids import uuid7
+from contracts.product.inventory import ReservationView
 from product.inventory.commands import reserve
 from product.inventory.settlement import deduct, release
 from services.product.tests.factories import (
@@ -84,6 +85,27 @@ async def test_the_same_reservation_at_two_replicas_at_once_is_held_once(
         assert others == [first] * 3
 
     assert await reserved(database) == {"mug": 30}
+    assert set((await event_counts(database)).values()) == {1}
+
+
+async def test_who_waits_for_the_stock_behind_its_own_twin_gets_the_answer_of_the_twin(
+    replicas: Replicas, database: Database
+) -> None:
+    await put_on_sale(database, "mug", 10)
+    await put_on_sale(database, "kettle", 10)
+    wanted, other = reservation(("mug", 7)), reservation(("kettle", 1))
+
+    async with database.begin() as session:
+        [first] = await reserve(session, [wanted], ["test"])
+        asking = asyncio.create_task(ask(replicas[0], [wanted, other]))
+        # When it looked the twin was not there yet: it would hold as much again, and find too little.
+        await someone_waits_for_a_lock(database)
+
+    again, held_too = (await asking).json()["reservations"]
+    assert isinstance(first, ReservationView)
+    assert again == first.model_dump(mode="json", exclude_none=True)
+    assert held_too["state"] == "HELD"
+    assert await reserved(database) == {"mug": 7, "kettle": 1}
     assert set((await event_counts(database)).values()) == {1}
 
 

@@ -58,11 +58,7 @@ def build(settings: DeliverySettings, broker: Broker) -> Service:
         Job("forget_old_reports", every=timedelta(hours=1), run=partial(forget_old_reports, database, told.kept)),
     ]
     if settings.autopilot:
-        often = timedelta(milliseconds=200)
-        jobs += [
-            Job("dispatch_due", every=often, run=autopilot.dispatch_due, everywhere=True),
-            Job("deliver_due", every=often, run=autopilot.deliver_due, everywhere=True),
-        ]
+        jobs += autopilot.jobs()
     return Service(
         name=NAME,
         database=database,

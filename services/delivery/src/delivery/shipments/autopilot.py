@@ -1,4 +1,7 @@
-"""Does after a while what people would do: dispatches what is ready, delivers what is on its way. Replicas share it."""
+"""Does after a while what people would do: dispatches what is ready, delivers what is on its way. Replicas share it.
+
+With no while to wait for, the commit that made something ready, or shipped it, has it done at once.
+"""
 
 import asyncio
 import time
@@ -11,6 +14,7 @@ from uuid import UUID
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.ids import first_uuid7_at
+from chassis.jobs import Job
 from chassis.steps import step
 from chassis.tracing import working_for
 
@@ -18,14 +22,17 @@ from .delivering import deliver_unseen
 from .dispatching import Dispatching
 from .model import Shipment
 from .shipping import Outcome
-from .storing import FIRST, take_on_their_way
+from .storing import FIRST, TO_DELIVER, TO_DISPATCH, take_on_their_way
 
 AUTOPILOT: Final = "autopilot"
 """How it is named in the audit log."""
 
+_OFTEN: Final = timedelta(milliseconds=200)
 # Then the clock may be stopped, or the other jobs have their turn; the rest is done in the next run.
 _MOST_BATCHES = 40
 _LONGEST_PAUSE = 30.0
+# After the last batch of a run, before the next commit may start another.
+_SHORTEST_REST, _LONGEST_REST = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,15 @@ class Autopilot:
         self._pace = pace
         self._failures = 0
         self._paused_until = 0.0
+
+    def jobs(self) -> list[Job]:
+        """Each is woken only where nothing has to wait: whoever came too early would find nothing to do."""
+        dispatching = None if self._pace.dispatch_after else self._database.woken(TO_DISPATCH)
+        delivering = None if self._pace.deliver_after else self._database.woken(TO_DELIVER)
+        return [
+            Job("dispatch_due", every=_OFTEN, run=self.dispatch_due, everywhere=True, woken_by=dispatching),
+            Job("deliver_due", every=_OFTEN, run=self.deliver_due, everywhere=True, woken_by=delivering),
+        ]
 
     async def dispatch_due(self) -> int:
         if time.monotonic() < self._paused_until:
@@ -61,9 +77,8 @@ class Autopilot:
 
     async def _drain(self, take_batch: Callable[[UUID], Awaitable[list[Shipment]]]) -> int:
         """Goes on behind the last one taken: what could not be done now must not keep the others waiting."""
-        taken, after = 0, FIRST
+        taken, after, began = 0, FIRST, time.monotonic()
         for _ in range(_MOST_BATCHES):
-            began = time.monotonic()
             batch = await take_batch(after)
             taken += len(batch)
             if len(batch) < self._pace.batch:
@@ -71,7 +86,16 @@ class Autopilot:
             after = batch[-1].id
             # As long as it took: half of the time is left to requests, here and where all this is heard of.
             await asyncio.sleep(time.monotonic() - began)
+            began = time.monotonic()
+        if taken:
+            await asyncio.sleep(self._rest(taken, time.monotonic() - began))
         return taken
+
+    def _rest(self, taken: int, took: float) -> float:
+        """Who was alone has not waited; those who come meanwhile go together, however many commits they are."""
+        if taken >= self._pace.batch:
+            return _OFTEN.total_seconds()
+        return min(max(took, _SHORTEST_REST), _LONGEST_REST)
 
     async def _dispatch_batch(self, after: UUID) -> list[Shipment]:
         due = first_uuid7_at(datetime.now(UTC) - self._pace.dispatch_after)

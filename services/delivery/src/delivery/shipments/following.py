@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.audit import record
+from chassis.db import wakes
 from chassis.errors import NotFound
 from chassis.failpoints import failpoint
 from chassis.steps import step
@@ -16,7 +17,7 @@ from contracts.delivery.shipments import ConfirmDelivery, ProofOfDelivery, Repor
 from .delivering import arrive
 from .model import DELIVERED, LOST, READY, RETURNED, Shipment
 from .siblings import Parcels, take_tracked, take_with_siblings
-from .storing import save
+from .storing import TO_DISPATCH, save
 from .telling import tell_of_change
 
 Kind: TypeAlias = Literal[ShipmentStatus.DELIVERED, ShipmentStatus.LOST, ShipmentStatus.RETURNED]
@@ -67,6 +68,7 @@ async def send_again(session: AsyncSession, shipment_id: UUID, by: str) -> Shipm
     record(session, by, "shipment.sent_again", shipment.id, before=before, after={"status": READY})
     tell_of_change(session, shipment)
     await save(session, [shipment])
+    wakes(session, TO_DISPATCH)
     return shipment
 
 

@@ -10,17 +10,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.audit import record
 from chassis.consumer import Postponed, Received
+from chassis.db import wakes
 from chassis.ids import uuid7
 from chassis.steps import step
 from chassis.telemetry import logger
 from chassis.tracing import traceparents, working_for
-from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderStatus
+from contracts.sales.orders import OrderCancelled, OrderConfirmed, OrderCreated, OrderedItem, OrderStatus
 
 from .model import NEXT, ON_HOLD, READY, STOPPED, Shipment
 from .siblings import Parcels, take_orders
-from .storing import prepare, save
+from .storing import TO_DISPATCH, prepare, save
 
-_TO_PACK = {"product_id", "variant_id", "quantity"}
 _SALES = "sales"
 
 News = Sequence[Received[OrderConfirmed]] | Sequence[Received[OrderCancelled]]
@@ -31,7 +31,10 @@ log = logger("reactions")
 async def prepare_shipments(session: AsyncSession, created: Sequence[Received[OrderCreated]]) -> None:
     """One shipment per order, however often its creation is told."""
     now = datetime.now(UTC)
-    await prepare(session, [_new(one.event, now, trace) for one, trace in zip(created, traceparents(), strict=True)])
+    new = [_new(one.event, now, trace) for one, trace in zip(created, traceparents(), strict=True)]
+    await prepare(session, new)
+    if any(each["status"] == READY for each in new):
+        wakes(session, TO_DISPATCH)
 
 
 async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[OrderConfirmed]]) -> list[Postponed]:
@@ -46,6 +49,7 @@ async def release_shipments(session: AsyncSession, confirmed: Sequence[Received[
             )
     if released:
         await save(session, released)
+        wakes(session, TO_DISPATCH)
     return _not_heard_of(confirmed, orders)
 
 
@@ -97,15 +101,19 @@ def _traced(shipments: Sequence[Shipment], news: News) -> list[tuple[Shipment, s
 
 
 def _new(order: OrderCreated, now: datetime, traceparent: str) -> dict[str, Any]:
-    items = [item.model_dump(mode="json", include=_TO_PACK, exclude_none=True) for item in order.items]
     return {
         "id": uuid7(),
         "order_id": order.order_id,
         "reservation_id": order.reservation_id,
         "status": ON_HOLD if order.status == OrderStatus.PENDING else READY,
         "order_status": order.status,
-        "items": json.dumps(items),
+        "items": json.dumps([_to_pack(item) for item in order.items]),
         "shipping_address": order.shipping_address.model_dump_json(exclude_none=True),
         "created_at": now,
         "traceparent": traceparent,
     }
+
+
+def _to_pack(item: OrderedItem) -> dict[str, Any]:
+    variant = {} if item.variant_id is None else {"variant_id": str(item.variant_id)}
+    return {"product_id": item.product_id, **variant, "quantity": item.quantity}

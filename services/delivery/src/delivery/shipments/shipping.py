@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis.audit import record
+from chassis.db import wakes
 from chassis.errors import Conflict, Refused
 from chassis.outbox import publish
 from chassis.steps import step
@@ -18,7 +19,7 @@ from contracts.sales.orders import OrderStatus
 
 from .model import READY, SHIPPED, STOPPED, BeingDispatched, InvalidStatusTransition, Shipment, has_left
 from .siblings import Parcels, take_orders
-from .storing import save
+from .storing import TO_DELIVER, save
 from .telling import tell_of_change
 
 log = logger("shipping")
@@ -102,6 +103,7 @@ def _settle(
 def _ship(session: AsyncSession, shipment: Shipment, parcels: Parcels, now: datetime) -> None:
     is_first = not has_left(parcels)
     shipment.ship(now)
+    wakes(session, TO_DELIVER)
     if is_first:
         publish(
             session,

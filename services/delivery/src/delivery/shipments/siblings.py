@@ -2,53 +2,54 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, func, select
+from sqlalchemy import TextClause
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.statements import ID, TEXT
+
 from .model import Shipment
-from .storing import IDS, IN_ORDER, no_such_shipment, taken
-from .tables import shipments
+from .storing import no_such_shipment, taken, taking
 
 Parcels = list[Shipment]
 """All of one order's, locked, by number."""
 
-_one = shipments.alias("one")
+_OF_ONE: Final = "order_id = (SELECT one.order_id FROM shipments AS one WHERE {})"
+_BY_ORDERS: Final = "order_id = ANY(:ids)"
 
-
-def _of_the_order_of(condition: ColumnElement[bool]) -> Select[Any]:
-    return IN_ORDER.where(shipments.c.order_id == select(_one.c.order_id).where(condition).scalar_subquery())
-
-
-_BY_ORDERS = IN_ORDER.where(shipments.c.order_id == IDS)
-_BY_ID = _of_the_order_of(_one.c.id == bindparam("id"))
-_BY_LABEL = _of_the_order_of(
-    (func.lower(_one.c.carrier) == func.lower(bindparam("carrier"))) & (_one.c.tracking_number == bindparam("number"))
+_OF_ORDERS = taking(_BY_ORDERS, ids=ARRAY(ID))
+_OF_ORDERS_AT_HAND = taking(_BY_ORDERS, "ORDER BY order_id, number FOR UPDATE SKIP LOCKED", ids=ARRAY(ID))
+_BESIDE = taking(_OF_ONE.format("one.id = :id"), id=ID)
+_BESIDE_LABELLED = taking(
+    _OF_ONE.format("lower(one.carrier) = lower(:carrier) AND one.tracking_number = :number"),
+    carrier=TEXT,
+    number=TEXT,
 )
 
 
 async def take_orders(session: AsyncSession, order_ids: Collection[UUID]) -> dict[UUID, Parcels]:
     """Those that have a parcel already."""
-    return await _all_of(session, _BY_ORDERS, ids=list(order_ids))
+    return await _all_of(session, _OF_ORDERS, ids=list(order_ids))
 
 
 async def take_orders_at_hand(session: AsyncSession, order_ids: Collection[UUID]) -> dict[UUID, Parcels]:
     """Those of which nobody else is at any parcel: for whoever holds some already, and so must not wait for others."""
-    found = await taken(session, _BY_ORDERS.with_for_update(skip_locked=True), ids=list(order_ids))
+    found = await taken(session, _OF_ORDERS_AT_HAND, ids=list(order_ids))
     return {order_id: parcels for order_id, parcels in _by_order(found).items() if _is_all(parcels)}
 
 
 async def take_with_siblings(session: AsyncSession, shipment_id: UUID) -> tuple[Shipment, Parcels]:
-    for parcels in (await _all_of(session, _BY_ID, id=shipment_id)).values():
+    for parcels in (await _all_of(session, _BESIDE, id=shipment_id)).values():
         return next(parcel for parcel in parcels if parcel.id == shipment_id), parcels
     raise no_such_shipment()
 
 
 async def take_tracked(session: AsyncSession, carrier: str, tracking_number: str) -> tuple[Shipment, Parcels] | None:
     """However the carrier's name is written."""
-    for parcels in (await _all_of(session, _BY_LABEL, carrier=carrier, number=tracking_number)).values():
+    for parcels in (await _all_of(session, _BESIDE_LABELLED, carrier=carrier, number=tracking_number)).values():
         # Looked at again, now that it is ours: its label may have been taken off while we waited.
         for parcel in parcels:
             if parcel.tracking_number == tracking_number and (parcel.carrier or "").casefold() == carrier.casefold():
@@ -56,8 +57,7 @@ async def take_tracked(session: AsyncSession, carrier: str, tracking_number: str
     return None
 
 
-async def _all_of(session: AsyncSession, query: Select[Any], **which: Any) -> dict[UUID, Parcels]:
-    locking = query.with_for_update()
+async def _all_of(session: AsyncSession, locking: TextClause, **which: Any) -> dict[UUID, Parcels]:
     orders = _by_order(await taken(session, locking, **which))
     if not all(map(_is_all, orders.values())):
         # One was split while we waited for it. A statement sees none that are younger than itself; the next one does,

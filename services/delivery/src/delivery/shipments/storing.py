@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, any_, bindparam, insert, select, update
+from sqlalchemy import TextClause, bindparam, insert, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,6 +22,10 @@ from .tables import shipments
 
 FIRST: Final = UUID(int=0)
 """Before all ids."""
+TO_DISPATCH: Final = "parcels_to_dispatch"
+"""What there is to do when parcels have become ready; not when they are so again, because they could not leave."""
+TO_DELIVER: Final = "parcels_to_deliver"
+"""What there is to do when parcels have left."""
 
 _PREPARED: Mapping[str, Any] = {
     "id": ID,
@@ -79,10 +84,33 @@ _IN_USE = with_arrays(
     numbers=TEXT,
 )
 
-IN_ORDER: Final = select(shipments).order_by(shipments.c.order_id, shipments.c.number)
-"""In which all lock who wait for each other, so that nobody waits for one who waits for them."""
-IDS: Final = any_(bindparam("ids", type_=ARRAY(ID)))
-_BY_IDS = IN_ORDER.where(shipments.c.id == IDS).with_for_update()
+# In the order of the fields: a row is made a shipment without a look at any name.
+_ALL: Final = f"SELECT {', '.join(f'shipments.{field.name}' for field in fields(Shipment))} FROM shipments"
+
+
+def taking(condition: str, end: str = "ORDER BY order_id, number FOR UPDATE", **parameters: Any) -> TextClause:
+    """In the order in which all lock who wait for each other, so that nobody waits for one who waits for them."""
+    return text(f"{_ALL} WHERE {condition} {end}").bindparams(
+        *(bindparam(name, type_=kind) for name, kind in parameters.items())
+    )
+
+
+def _page(condition: str, **parameters: Any) -> TextClause:
+    """What another replica is at already is passed over."""
+    return taking(condition, "ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED", **parameters, limit=INTEGER)
+
+
+_BY_IDS = taking("id = ANY(:ids)", ids=ARRAY(ID))
+_WAITING = _page(
+    f"status = '{READY}' AND dispatching_until IS NULL AND id > :after AND id < :before", after=ID, before=ID
+)
+_ABANDONED = _page(f"status = '{READY}' AND dispatching_until < :now", now=INSTANT)
+_ON_THEIR_WAY = _page(
+    f"status = '{SHIPPED}' AND shipped_at <= :shipped_before AND id > :after AND id < :before",
+    shipped_before=INSTANT,
+    after=ID,
+    before=ID,
+)
 
 
 @step("ShipmentAggregate", "prepareShipment")
@@ -105,20 +133,18 @@ async def take_all(session: AsyncSession, ids: Collection[UUID]) -> dict[UUID, S
 
 async def take_waiting(session: AsyncSession, *, after: UUID, before: UUID, limit: int) -> list[Shipment]:
     """Those that nobody dispatches, oldest first; `after` and `before` are ids, which ascend with the time."""
-    waiting = _page(limit, shipments.c.status == READY, shipments.c.dispatching_until.is_(None))
-    return await taken(session, waiting.where(shipments.c.id > after, shipments.c.id < before))
+    return await taken(session, _WAITING, after=after, before=before, limit=limit)
 
 
 async def take_abandoned(session: AsyncSession, *, now: datetime, limit: int) -> list[Shipment]:
     """Those whose dispatch was begun and not finished in time."""
-    return await taken(session, _page(limit, shipments.c.status == READY, shipments.c.dispatching_until < now))
+    return await taken(session, _ABANDONED, now=now, limit=limit)
 
 
 async def take_on_their_way(
     session: AsyncSession, *, shipped_before: datetime, after: UUID, before: UUID, limit: int
 ) -> list[Shipment]:
-    on_their_way = _page(limit, shipments.c.status == SHIPPED, shipments.c.shipped_at <= shipped_before)
-    return await taken(session, on_their_way.where(shipments.c.id > after, shipments.c.id < before))
+    return await taken(session, _ON_THEIR_WAY, shipped_before=shipped_before, after=after, before=before, limit=limit)
 
 
 async def numbers_in_use(session: AsyncSession, labels: Sequence[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
@@ -142,9 +168,12 @@ async def divide(session: AsyncSession, shipment: Shipment, new: Shipment) -> No
     await session.execute(insert(shipments).values({column.name: getattr(new, column.name) for column in shipments.c}))
 
 
-async def taken(session: AsyncSession, query: Select[Any], **parameters: Any) -> list[Shipment]:
+async def taken(session: AsyncSession, taking: TextClause, **parameters: Any) -> list[Shipment]:
     """Locked until the transaction ends."""
-    return [as_shipment(row) for row in (await session.execute(query, parameters)).mappings()]
+    return [
+        Shipment(id, order_id, reservation_id, ShipmentStatus(status), OrderStatus(order_status), *rest)
+        for id, order_id, reservation_id, status, order_status, *rest in await session.execute(taking, parameters)
+    ]
 
 
 def as_shipment(row: Mapping[Any, Any]) -> Shipment:
@@ -154,9 +183,3 @@ def as_shipment(row: Mapping[Any, Any]) -> Shipment:
 
 def no_such_shipment() -> NotFound:
     return NotFound("There is no such shipment.")
-
-
-def _page(limit: int, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """What another replica is at already is passed over."""
-    query = select(shipments).where(*conditions).order_by(shipments.c.id).limit(limit)
-    return query.with_for_update(skip_locked=True)

@@ -4,7 +4,7 @@ Locks are taken in one order everywhere: rows of reservations by id, rows of sto
 reservations by id, rows of products by id. Who has locked a product therefore waits for no row of stock any more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -24,8 +24,8 @@ from contracts.product.inventory import (
     StockLine,
 )
 
-from .model import HELD, Article, Decision, ReservationMismatch, decide
-from .offers import find_offers
+from .model import HELD, Article, Decision, Offers, ReservationMismatch, decide
+from .offers import lock_offers
 from .selling_out import tell_that_it_is_out
 from .stocking import refresh_in_stock
 from .tables import stored
@@ -34,8 +34,6 @@ from .traces import with_traces
 ITEMS = TypeAdapter(list[QuotedItem])
 
 _SHORT: Final = "INSUFFICIENT_STOCK"
-
-_KNOWN = with_arrays("SELECT id, state, answer FROM reservations WHERE id = ANY(:ids)", ids=ID)
 
 _WRITE = with_arrays(
     """
@@ -81,9 +79,8 @@ async def reserve(
     session: AsyncSession, wanted: Sequence[Reservation], by: Sequence[str]
 ) -> list[ReservationView | ReservationMismatch]:
     """One answer for each, in order. An id that is known gets the answer that it got first, and publishes nothing."""
-    offers = await find_offers(session, [item for one in wanted for item in one.items], lock=True)
-    # Only now: a twin that was being written while we waited for its stock is known by this time.
-    known = await _known(session, {one.reservation_id for one in wanted})
+    # A twin that is written while we wait for its stock is not among them: `_write` finds it, and it is begun again.
+    offers, known = await _look(session, wanted)
     new: dict[UUID, Reservation] = {}
     actors: dict[UUID, str] = {}
     for one, actor in zip(wanted, by, strict=True):
@@ -98,10 +95,13 @@ async def reserve(
     return [known[one.reservation_id].answer(one) for one in wanted]
 
 
-async def _known(session: AsyncSession, ids: Iterable[UUID]) -> dict[UUID, Decision]:
-    asked = list(ids)
-    rows = await session.execute(_KNOWN, {"ids": asked}) if asked else ()
-    return {row.id: Decision(ReservationState(row.state), ITEMS.validate_python(row.answer or [])) for row in rows}
+async def _look(session: AsyncSession, wanted: Sequence[Reservation]) -> tuple[Offers, dict[UUID, Decision]]:
+    items, ids = [item for one in wanted for item in one.items], {one.reservation_id for one in wanted}
+    offers, known = await lock_offers(session, items, ids)
+    decided = {
+        id: Decision(ReservationState(state), ITEMS.validate_python(answer or [])) for id, state, answer in known
+    }
+    return offers, decided
 
 
 async def _write(session: AsyncSession, decided: Mapping[UUID, Decision], actors: Mapping[UUID, str]) -> None:

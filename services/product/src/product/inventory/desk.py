@@ -8,8 +8,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis import tracing
-from chassis.coalescer import Coalescer
 from chassis.db import Database
 from chassis.failpoints import failpoint
 from contracts.product.inventory import (
@@ -23,14 +21,12 @@ from contracts.product.inventory import (
 )
 
 from .commands import Overtaken, reserve
+from .lane import Lane
 from .model import ReservationMismatch
 from .settlement import deduct, release
-from .traces import with_traces
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-Asked = tuple[Item, str]
-"""With the name of the one who asks."""
 Command = Callable[[AsyncSession, Sequence[Item], Sequence[str]], Awaitable[Sequence[Answer]]]
 
 
@@ -39,56 +35,43 @@ class Desk:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reserving: Coalescer[Asked[Reservation], ReservationView] = Coalescer(self._reserve)
-        self._releasing: Coalescer[Asked[UUID], Settled] = Coalescer(self._release)
-        self._deducting: Coalescer[Asked[UUID], Settled] = Coalescer(self._deduct)
+        self._reserving: Lane[Reservation, ReservationView] = Lane(self._reserve)
+        self._releasing: Lane[UUID, Settled] = Lane(self._release)
+        self._deducting: Lane[UUID, Settled] = Lane(self._deduct)
 
     async def reserve(self, body: Reserve, by: str) -> Reservations:
-        return Reservations(reservations=await _each(self._reserving, body.reservations, by))
+        return Reservations(reservations=await self._reserving(body.reservations, by))
 
     async def release(self, body: Settle, by: str) -> Settlements:
-        return Settlements(reservations=await _each(self._releasing, body.reservation_ids, by))
+        return Settlements(reservations=await self._releasing(body.reservation_ids, by))
 
     async def deduct(self, body: Settle, by: str) -> Settlements:
-        return Settlements(reservations=await _each(self._deducting, body.reservation_ids, by))
+        return Settlements(reservations=await self._deducting(body.reservation_ids, by))
 
     async def close(self) -> None:
-        """What was asked is done and answered first."""
         await asyncio.gather(self._reserving.close(), self._releasing.close(), self._deducting.close())
 
-    async def _reserve(self, wanted: Sequence[Asked[Reservation]]) -> Sequence[ReservationView | ReservationMismatch]:
-        answers = await self._carry_out(reserve, wanted)
+    async def _reserve(
+        self, wanted: Sequence[Reservation], by: Sequence[str]
+    ) -> Sequence[ReservationView | ReservationMismatch]:
+        answers = await self._carry_out(reserve, wanted, by)
         await failpoint("product.reserve.committed")
         return answers
 
-    async def _release(self, ids: Sequence[Asked[UUID]]) -> Sequence[Settled]:
-        answers = await self._carry_out(release, ids)
+    async def _release(self, ids: Sequence[UUID], by: Sequence[str]) -> Sequence[Settled]:
+        answers = await self._carry_out(release, ids, by)
         await failpoint("product.release.committed")
         return answers
 
-    async def _deduct(self, ids: Sequence[Asked[UUID]]) -> Sequence[Settled]:
-        answers = await self._carry_out(deduct, ids)
+    async def _deduct(self, ids: Sequence[UUID], by: Sequence[str]) -> Sequence[Settled]:
+        answers = await self._carry_out(deduct, ids, by)
         await failpoint("product.deduct.committed")
         return answers
 
-    async def _carry_out(self, command: Command[Item, Answer], batch: Sequence[Asked[Item]]) -> Sequence[Answer]:
-        items, by = [item for item, _ in batch], [name for _, name in batch]
+    async def _carry_out(
+        self, command: Command[Item, Answer], items: Sequence[Item], by: Sequence[str]
+    ) -> Sequence[Answer]:
         while True:
             with suppress(Overtaken):
                 async with self._database.begin() as session:
                     return await command(session, items, by)
-
-
-async def _each(lane: Coalescer[Asked[Item], Answer], items: Sequence[Item], by: str) -> list[Answer]:
-    """All are carried through, whatever becomes of one of them; the first error is then the answer for all."""
-    asked = with_traces([(item, by) for item in items])
-    answers = await asyncio.gather(*(_one(lane, *each) for each in asked), return_exceptions=True)
-    for answer in answers:
-        if isinstance(answer, BaseException):
-            raise answer
-    return [answer for answer in answers if not isinstance(answer, BaseException)]
-
-
-async def _one(lane: Coalescer[Asked[Item], Answer], asked: Asked[Item], trace: str | None) -> Answer:
-    with tracing.working_for([trace or tracing.new_traceparent()]):
-        return await lane(asked)

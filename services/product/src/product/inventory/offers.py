@@ -1,7 +1,8 @@
 """What is offered, at which name and price, and how much of it there is."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,28 +22,66 @@ _LOOK: Final = """
         LEFT JOIN variants ON variants.id = stock.variant_id
 """
 _OFFERS: Final = with_arrays(_LOOK, product_ids=TEXT, variant_ids=ID)
-_OFFERS_LOCKED: Final = with_arrays(
-    f"{_LOOK} ORDER BY stock.product_id, stock.variant_id FOR UPDATE OF stock", product_ids=TEXT, variant_ids=ID
+# What is known is looked up on the way: it needs no lock, and so no statement of its own.
+_LOCK: Final = with_arrays(
+    f"""
+    WITH offered AS ({_LOOK} ORDER BY stock.product_id, stock.variant_id FOR UPDATE OF stock)
+    SELECT NULL::uuid, NULL, NULL::jsonb, offered.* FROM offered
+    UNION ALL
+    SELECT id, state, answer, {", ".join(["NULL"] * 11)} FROM reservations WHERE id = ANY(:ids)
+    """,
+    product_ids=TEXT,
+    variant_ids=ID,
+    ids=ID,
 )
 
+Offered = dict[Article, Offer | Unavailable]
+Known = tuple[UUID, str, list[dict[str, Any]] | None]
+"""A reservation's id, its state, and how it was answered."""
 
-async def find_offers(
-    session: AsyncSession, items: Iterable[RequestedItem], *, lock: bool
-) -> dict[Article, Offer | Unavailable]:
-    """Of all that exists, on sale or not: it has a row of stock from its beginning. Locked, that stays as it is."""
+
+async def find_offers(session: AsyncSession, items: Iterable[RequestedItem]) -> Offered:
+    """Of all that exists, on sale or not: it has a row of stock from its beginning."""
+    rows = await session.execute(_OFFERS, _named(items))
+    return dict(_offer(*row) for row in rows)
+
+
+async def lock_offers(
+    session: AsyncSession, items: Iterable[RequestedItem], ids: Iterable[UUID]
+) -> tuple[Offered, list[Known]]:
+    """Locked, the offers stay as they are; with the reservations that there were before anybody was waited for."""
+    offers: Offered = {}
+    known: list[Known] = []
+    for id, state, answer, *offered in await session.execute(_LOCK, {**_named(items), "ids": [*ids]}):
+        if id is None:
+            article, offer = _offer(*offered)
+            offers[article] = offer
+        else:
+            known.append((id, state, answer))
+    return offers, known
+
+
+def _named(items: Iterable[RequestedItem]) -> dict[str, Any]:
     articles = {(item.product_id, item.variant_id) for item in items}
-    asked = {
+    return {
         "product_ids": [product_id for product_id, _ in articles],
         "variant_ids": [stored(variant_id) for _, variant_id in articles],
     }
-    rows = await session.execute(_OFFERS_LOCKED if lock else _OFFERS, asked)
-    offers: dict[Article, Offer | Unavailable] = {}
-    for product_id, variant_id, is_active, has_variants, name, size, color, *rest in rows:
-        article = product_id, named(variant_id)
-        if not is_active:
-            offers[article] = Unavailable.NOT_ON_SALE
-        elif has_variants and article[1] is None:
-            offers[article] = Unavailable.VARIANT_REQUIRED
-        else:
-            offers[article] = Offer(full_name(name, size, color), *rest)
-    return offers
+
+
+def _offer(
+    product_id: str,
+    variant_id: UUID,
+    is_active: bool,
+    has_variants: bool,
+    name: str,
+    size: str | None,
+    color: str | None,
+    *rest: Any,
+) -> tuple[Article, Offer | Unavailable]:
+    article = product_id, named(variant_id)
+    if not is_active:
+        return article, Unavailable.NOT_ON_SALE
+    if has_variants and article[1] is None:
+        return article, Unavailable.VARIANT_REQUIRED
+    return article, Offer(full_name(name, size, color), *rest)

@@ -113,7 +113,7 @@ def stock_view(product_id: str, variant_id: UUID | None, count: Count) -> StockV
 
 
 async def _judge(session: AsyncSession, items: Sequence[RequestedItem]) -> list[QuotedItem]:
-    offers = await find_offers(session, items, lock=False)
+    offers = await find_offers(session, items)
     return judge(items, offers, stock_of(offers))
 
 

@@ -30,13 +30,12 @@ from .traces import with_traces
 
 _GIVEN_BACK: Final = "RESERVATION_RELEASED"
 
+# The state is that of after the wait; lines are written with their reservation and never changed.
 _LOCK_RESERVATIONS = with_arrays(
-    "SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE", ids=ID
-)
-_LINES = with_arrays(
     """
-    SELECT reservation_id, product_id, variant_id, quantity FROM reservation_lines
-    WHERE reservation_id = ANY(:ids) ORDER BY reservation_id, line
+    WITH locked AS (SELECT id, state FROM reservations WHERE id = ANY(:ids) ORDER BY id FOR UPDATE)
+    SELECT id, state, product_id, variant_id, quantity
+    FROM locked LEFT JOIN reservation_lines ON reservation_id = id ORDER BY id, line
     """,
     ids=ID,
 )
@@ -119,15 +118,14 @@ async def deduct(session: AsyncSession, ids: Sequence[UUID], by: Sequence[str]) 
 
 
 async def _lock(session: AsyncSession, ids: Collection[UUID], wanted: ReservationState) -> _Found:
-    rows = await session.execute(_LOCK_RESERVATIONS, {"ids": list(ids)})
-    states = {row.id: ReservationState(row.state) for row in rows}
-    due = [id for id, state in states.items() if wanted in NEXT[state]]
+    states: dict[UUID, ReservationState] = {}
     lines: defaultdict[UUID, list[StockLine]] = defaultdict(list)
     out: set[str] = set()
-    if due:
-        for row in await session.execute(_LINES, {"ids": due}):
-            line = StockLine(product_id=row.product_id, variant_id=named(row.variant_id), quantity=row.quantity)
-            lines[row.reservation_id].append(line)
+    for id, state, product_id, variant_id, quantity in await session.execute(_LOCK_RESERVATIONS, {"ids": list(ids)}):
+        states[id] = ReservationState(state)
+        if wanted in NEXT[states[id]]:
+            lines[id].append(StockLine(product_id=product_id, variant_id=named(variant_id), quantity=quantity))
+    if lines:
         articles = {(line.product_id, stored(line.variant_id)) for each in lines.values() for line in each}
         asked = {
             "product_ids": [product_id for product_id, _ in articles],
