@@ -22,7 +22,7 @@ WAYS: Final = {
 """Said once more: who checks takes no other's word, and is installed without them."""
 _STEPS: Final = ", ".join(repr(f"{before}>{after}") for before, ways in WAYS.items() for after in ways)
 
-# Long after its end an order's history may be forgotten, all of it (docs/adr/0019).
+# Long after its end an order's history may be forgotten, all of it (docs/adr/0020).
 _STATUS: Final = f"""
     SELECT orders.id AS key, format('is %s, its history ends with %s', status, coalesce(last, 'nothing')) AS stands
     FROM orders LEFT JOIN LATERAL (
