@@ -183,9 +183,7 @@ async def test_a_transaction_that_fails_hands_over_nothing(database: Database, w
     assert await unsent(database) == 0
 
 
-async def test_after_a_batch_others_get_as_long_as_it_took_and_more_gathers(
-    database: Database, world: FakeBroker
-) -> None:
+async def test_after_a_batch_others_get_their_time_and_more_gathers(database: Database, world: FakeBroker) -> None:
     relay = Relay(database, world, Telemetry("test"), look_every=NEVER, breather=timedelta(seconds=30))
     async with running(relay):
         await ready(database)
@@ -203,7 +201,7 @@ async def test_after_a_batch_others_get_as_long_as_it_took_and_more_gathers(
     assert world.heard == [[1], [2, 3]]
 
 
-async def test_a_breather_is_as_long_as_the_work_took_and_no_longer_than_is_bearable() -> None:
+async def test_a_breather_grows_with_the_work_and_is_never_longer_than_is_bearable() -> None:
     now = asyncio.get_running_loop().time()
 
     assert breather(since=now - 60) == LONGEST_BREATHER.total_seconds()
