@@ -212,7 +212,7 @@ class Desk:
     async def query(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self.database.begin() as session:
             result = await session.execute(text(statement), parameters)
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []  # type: ignore[attr-defined]
+            return [dict(row) for row in result.mappings()]
 
     async def published(self) -> list[dict[str, Any]]:
         return [json.loads(row["body"]) for row in await self.query("SELECT body FROM outbox ORDER BY id")]

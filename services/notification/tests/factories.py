@@ -135,7 +135,7 @@ class PostOffice:
     async def query(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         async with self.database.begin() as session:
             result = await session.execute(text(statement), parameters)
-            return [dict(row) for row in result.mappings()] if result.returns_rows else []  # type: ignore[attr-defined]
+            return [dict(row) for row in result.mappings()]
 
     async def mails(self) -> list[dict[str, Any]]:
         """In the order in which they were written."""
