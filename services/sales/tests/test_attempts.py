@@ -5,14 +5,15 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
 
 from chassis.failpoints import arm, disarm
 from chassis.ids import first_uuid7_at, uuid7
+from chassis.outbox import publish, told
 from chassis.schema import schema_drift
 from sales.db import SalesTable
+from sales.orders.drafting import created
 from sales.orders.undoing import forget_old_attempts
-from sales.orders.writing import create_orders
+from sales.orders.writing import create_and_tell, create_orders
 from services.sales.tests.factories import Sales, an_order, eventually, running
 from services.sales.tests.fake_product import RELEASED, FakeProduct, does_it_late, loses_the_answer
 
@@ -73,22 +74,32 @@ async def test_an_order_is_not_made_any_more_once_the_sweep_has_begun(sales: Sal
 
 
 async def test_the_sweep_does_not_undo_an_order_that_is_being_written(sales: Sales) -> None:
-    arm("test", "sales.order.creating=sleep:0.5*1")
-    asked = asyncio.create_task(sales.order(key="key"))
-    await eventually(lambda: sales.product.held() == 1)
-    await asyncio.sleep(0.2)
+    order = an_order()
+    await sales.attempt(order.reservation_id)
     # Its lease ends while its row is locked: seen from outside the row is still open, and free to be undone.
-    async with sales.service.database.engine.connect() as connection:
-        locked = await connection.execute(text("SELECT id FROM attempts FOR UPDATE SKIP LOCKED"))
-        assert locked.all() == []
+    async with sales.service.database.begin() as writing:
+        assert await create_orders(writing, [order], ["{}"]) == {order.id}
 
-    undone = await sales.sweep(after=timedelta(seconds=-60))
-    answer = await asked
-    disarm()
+        undone = await sales.sweep(after=timedelta(seconds=-60))
+        publish(writing, created(order))
 
-    assert (undone, answer.status_code) == (0, 201)
+    assert undone == 0
     assert await sales.sweep(after=timedelta(seconds=-60)) == 0
-    await sales.nothing_is_halfway()
+    assert await sales.count("orders") == 1
+
+
+async def test_an_attempt_that_was_given_up_meanwhile_becomes_no_order_and_no_event(sales: Sales) -> None:
+    placed, given_up = an_order(), an_order()
+    for order in (placed, given_up):
+        await sales.attempt(order.reservation_id)
+    await sales.rows("UPDATE attempts SET state = 'undoing' WHERE id = :id RETURNING 1", id=given_up.reservation_id)
+    news = [told(created(order), None) for order in (given_up, placed)]
+
+    done = await create_and_tell(sales.service.database, [given_up, placed], ["{}"] * 2, news)
+
+    assert done == {placed.id}
+    assert [event["data"]["order_id"] for event in await sales.published("order.created")] == [str(placed.id)]
+    assert await sales.count("orders") == 1
 
 
 async def test_who_was_overtaken_by_a_retry_gives_its_answer(

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -12,12 +12,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from fastapi import Depends, Request
-from sqlalchemy import Connection, NullPool, Result, TextClause, text
+from sqlalchemy import Connection, NullPool, Result, Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from .engine import exhausted_is_away, make_engine
 from .handover import Handover
-from .outbox import write_events
+from .outbox import Told, as_parameters, entries, write_events
 from .session import Session, run_alone
 
 _MIGRATION_LOCK: Final = 0x0F10
@@ -75,6 +75,20 @@ class Database:
         """A statement of constant text that is a transaction by itself."""
         with exhausted_is_away():
             return await run_alone(self.engine, statement, parameters)
+
+    async def tell_alone(
+        self, statement: TextClause, parameters: Mapping[str, Any], events: Sequence[Told]
+    ) -> Sequence[Row[Any]]:
+        """As `run_alone`, of a statement that writes events as well (`outbox.INSERT_EVENTS`).
+
+        Its rows are what it has written: their `event_id`, and `outbox_id`.
+        """
+        is_kept = self.handover.is_open
+        rows = (await self.run_alone(statement, {**parameters, **as_parameters(events, keep=is_kept)})).all()
+        if rows:
+            written = {row.event_id: row.outbox_id for row in rows}
+            self.handover.put(entries(events, written) if is_kept else ())
+        return rows
 
     def woken(self, name: str) -> asyncio.Event:
         """Set by every commit of this process in which `wakes(session, name)` was said."""

@@ -1,8 +1,8 @@
 """The only way in which events leave a service: written with the change that they tell of, sent later by the relay."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Identity, Index, Text, text
@@ -56,13 +56,24 @@ _pending = PendingRows(
 )
 
 
-async def write_events(session: AsyncSession, *, keep: bool = False) -> list[Entry]:
-    """With all other rows that are pending; where they are kept for the relay of this process nobody else sends them
-    for a while."""
-    events = _pending.of(session)
-    written = await write_pending(session, kept_for=KEPT_FOR if keep else None)
-    ids = {row.event_id: row.id for row in written}
-    return [Entry(ids[event["event_id"]], _message(event)) for event in events]
+INSERT_EVENTS: Final = _pending.insert
+"""For a statement that writes its events itself, and may leave some out: `… WHERE given.event_id …`."""
+EVENT_COLUMNS: Final = _pending.columns
+
+Told = Mapping[str, Any]
+"""An event as it stands in the outbox."""
+
+
+def told(event: Event, traceparent: str | None) -> Told:
+    event_id = uuid7()
+    return {
+        "event_id": event_id,
+        "event_type": event.event_type,
+        "exchange": event.exchange(),
+        "mandatory": bool(event.heard_by),
+        "body": encoded(event, str(event_id), datetime.now(UTC)).decode(),
+        "traceparent": traceparent,
+    }
 
 
 def publish(session: AsyncSession, event: Event, *, traceparent: str | None = None) -> None:
@@ -70,20 +81,29 @@ def publish(session: AsyncSession, event: Event, *, traceparent: str | None = No
 
     In a set-based command `traceparent` says whose event it is; elsewhere it belongs to the current step.
     """
-    event_id = uuid7()
-    _pending.add(
-        session,
-        event_id=event_id,
-        event_type=event.event_type,
-        exchange=event.exchange(),
-        mandatory=bool(event.heard_by),
-        body=encoded(event, str(event_id), datetime.now(UTC)).decode(),
-        traceparent=traceparent or current_trace.get(),
-    )
+    _pending.add(session, **told(event, traceparent or current_trace.get()))
     note_event(event.domain_name, traceparent)
 
 
-def _message(row: Mapping[str, Any]) -> Message:
+async def write_events(session: AsyncSession, *, keep: bool = False) -> list[Entry]:
+    """With all other rows that are pending; where they are kept for the relay of this process nobody else sends them
+    for a while."""
+    events = _pending.of(session)
+    written = await write_pending(session, kept_for=KEPT_FOR if keep else None)
+    return entries(events, {row.event_id: row.id for row in written})
+
+
+def as_parameters(events: Sequence[Told], *, keep: bool) -> dict[str, Any]:
+    """Of a statement with `INSERT_EVENTS`."""
+    return {**_pending.as_columns(events), "kept_for": KEPT_FOR if keep else None}
+
+
+def entries(events: Sequence[Told], written: Mapping[UUID, int]) -> list[Entry]:
+    """Those that were written, with the rows that they are."""
+    return [Entry(written[event["event_id"]], _message(event)) for event in events if event["event_id"] in written]
+
+
+def _message(row: Told) -> Message:
     return Message(
         id=str(row["event_id"]),
         routing_key=row["event_type"],

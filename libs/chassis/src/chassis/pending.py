@@ -25,12 +25,19 @@ class PendingRows:
         self.columns = {f"{table}_{name}": kind for name, kind in columns.items()}
         self.returning = returning
         arrays = ", ".join(f":{name}" for name in self.columns)
-        names, values = [*columns, *computed], ["*", *computed.values()]
-        self.insert = f"INSERT INTO {table} ({', '.join(names)}) SELECT {', '.join(values)} FROM unnest({arrays})"
+        names, values = ", ".join(columns), ", ".join(["given.*", *computed.values()])
+        self.insert = (
+            f"INSERT INTO {table} ({', '.join([names, *computed])})"
+            f" SELECT {values} FROM unnest({arrays}) AS given ({names})"
+        )
         _ALL[table] = self
 
     def add(self, session: AsyncSession, **row: Any) -> None:
         _gathered(session).setdefault(self.table, []).append(row)
+
+    def as_columns(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        before = len(self.table) + 1
+        return {name: [row[name[before:]] for row in rows] for name in self.columns}
 
     def of(self, session: AsyncSession) -> Sequence[Mapping[str, Any]]:
         return _gathered(session).get(self.table, ())
@@ -42,9 +49,9 @@ async def write_pending(session: AsyncSession, **computed_with: Any) -> Sequence
     tables = tuple(sorted((table for table, rows in gathered.items() if rows), key=_returning_last))
     if not tables:
         return ()
-    columns = {
-        f"{table}_{name}": [row[name] for row in gathered[table]] for table in tables for name in gathered[table][0]
-    }
+    columns: dict[str, Any] = {}
+    for table in tables:
+        columns |= _ALL[table].as_columns(gathered[table])
     gathered.clear()
     written = await session.execute(_together(tables), columns | computed_with)
     return written.all() if _ALL[tables[-1]].returning else ()

@@ -11,8 +11,8 @@ from chassis.coalescer import Coalescer
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.failpoints import failpoint
-from chassis.outbox import publish
-from chassis.steps import step
+from chassis.outbox import told
+from chassis.steps import note_event, step
 from chassis.tracing import traceparents
 from contracts.product.inventory import Reservation
 from contracts.sales.orders import PlaceOrder
@@ -24,7 +24,7 @@ from .model import Order
 from .pursuing import Answer, answered, begin, pursued, refuse
 from .reading import view
 from .stock import GivenBack, Held, Promise, Short, Stock, why_short
-from .writing import create_orders
+from .writing import create_and_tell
 
 LONGEST: Final = timedelta(seconds=10)
 
@@ -86,12 +86,11 @@ class Placing:
 
     @step("OrderAggregate", "createOrder")
     async def _create_orders(self, new: Sequence[tuple[Order, str]]) -> list[bool]:
-        orders = [order for order, _ in new]
-        async with self._database.begin() as session:
-            done = await create_orders(session, orders, [answer for _, answer in new])
-            for order, trace in zip(orders, traceparents(), strict=True):
-                if order.id in done:
-                    publish(session, created(order), traceparent=trace)
-            await failpoint("sales.order.creating")
+        orders, answers = [order for order, _ in new], [answer for _, answer in new]
+        news = [(created(order), trace) for order, trace in zip(orders, traceparents(), strict=True)]
+        done = await create_and_tell(self._database, orders, answers, [told(*each) for each in news])
+        for event, trace in news:
+            if event.order_id in done:
+                note_event(event.domain_name, trace)
         await failpoint("sales.order.created")
         return [order.id in done for order in orders]
