@@ -71,10 +71,23 @@ def parse(body: bytes) -> Any:
         raise _unreadable(_TOO_DEEP) from None
     except ValueError:
         raise _unreadable("The body is not JSON.") from None
-    # Only an escape can hide NUL or a lone surrogate, and only brackets make depth: most bodies need no walk.
-    if text.count("[") + text.count("{") > DEEPEST or "\\u" in text:
+    # Only an escape can hide NUL or a lone surrogate, and only brackets make depth: most bodies need no look.
+    if text.count("[") + text.count("{") > DEEPEST and _is_too_deep(parsed):
+        raise _unreadable(_TOO_DEEP)
+    if "\\u" in text:
         _walk(parsed, ())
     return parsed
+
+
+def _is_too_deep(value: Any) -> bool:
+    """Level by level, which is what our own calls for many orders need: wide as they are, they are not deep."""
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        inner = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        if not inner:
+            return False
+        level = [each for values in inner for each in values]
+    return True
 
 
 _TOO_DEEP: Final = f"The body is nested more than {DEEPEST} levels deep."
