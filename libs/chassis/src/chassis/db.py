@@ -61,13 +61,13 @@ class Database:
         with exhausted_is_away():
             try:
                 yield session
-                is_kept = self.handover.is_open
-                events = await write_events(session, keep=is_kept)
+                kept_for = self.handover.keeps_for
+                events = await write_events(session, kept_for=kept_for)
                 await session.commit()
             finally:
                 await session.close()
         if events:
-            self.handover.put(events if is_kept else ())
+            self.handover.put(events if kept_for else ())
         for name in session.info.get(_WAKES, ()):
             self._woken[name].set()
 
@@ -83,11 +83,11 @@ class Database:
 
         Its rows are what it has written: their `event_id`, and `outbox_id`.
         """
-        is_kept = self.handover.is_open
-        rows = (await self.run_alone(statement, {**parameters, **as_parameters(events, keep=is_kept)})).all()
+        kept_for = self.handover.keeps_for
+        rows = (await self.run_alone(statement, {**parameters, **as_parameters(events, kept_for=kept_for)})).all()
         if rows:
             written = {row.event_id: row.outbox_id for row in rows}
-            self.handover.put(entries(events, written) if is_kept else ())
+            self.handover.put(entries(events, written) if kept_for else ())
         return rows
 
     def woken(self, name: str) -> asyncio.Event:

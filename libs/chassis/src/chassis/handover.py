@@ -11,8 +11,10 @@ from typing import Final, NamedTuple
 
 from .broker import Message
 
-KEPT_FOR: Final = timedelta(seconds=8)
-"""Longer than the broker is given to confirm what it was sent."""
+KEPT_FOR: Final = timedelta(seconds=3)
+"""Much longer than it takes to send them, and no longer than others should wait for what a dead process had in hand.
+
+Who is slower may have them sent twice, which whoever hears them notices."""
 _MOST: Final = 2_000
 
 
@@ -27,6 +29,7 @@ class Handover:
     """Closed while nobody is there to take, or while nothing gets through."""
 
     def __init__(self) -> None:
+        self.kept_for = KEPT_FOR
         self.filled = asyncio.Event()
         """Something is there, or something was left in the outbox to be looked for."""
         self.has_left_some = False
@@ -37,6 +40,10 @@ class Handover:
     def is_open(self) -> bool:
         """Whether rows that are being written are to be kept for us. More than that much is better looked for."""
         return self._is_open and len(self._entries) < _MOST
+
+    @property
+    def keeps_for(self) -> timedelta | None:
+        return self.kept_for if self.is_open else None
 
     def open(self) -> None:
         self._is_open = True

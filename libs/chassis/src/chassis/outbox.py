@@ -1,7 +1,7 @@
 """The only way in which events leave a service: written with the change that they tell of, sent later by the relay."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from contracts.envelope import Event, encoded
 
 from .broker import Message
-from .handover import KEPT_FOR, Entry
+from .handover import Entry
 from .ids import uuid7
 from .pending import PendingRows, write_pending
 from .statements import BOOLEAN, ID, TEXT
@@ -85,17 +85,16 @@ def publish(session: AsyncSession, event: Event, *, traceparent: str | None = No
     note_event(event.domain_name, traceparent)
 
 
-async def write_events(session: AsyncSession, *, keep: bool = False) -> list[Entry]:
-    """With all other rows that are pending; where they are kept for the relay of this process nobody else sends them
-    for a while."""
+async def write_events(session: AsyncSession, *, kept_for: timedelta | None = None) -> list[Entry]:
+    """With all other rows that are pending; for so long nobody sends them but the relay of this process."""
     events = _pending.of(session)
-    written = await write_pending(session, kept_for=KEPT_FOR if keep else None)
+    written = await write_pending(session, kept_for=kept_for)
     return entries(events, {row.event_id: row.id for row in written})
 
 
-def as_parameters(events: Sequence[Told], *, keep: bool) -> dict[str, Any]:
+def as_parameters(events: Sequence[Told], *, kept_for: timedelta | None) -> dict[str, Any]:
     """Of a statement with `INSERT_EVENTS`."""
-    return {**_pending.as_columns(events), "kept_for": KEPT_FOR if keep else None}
+    return {**_pending.as_columns(events), "kept_for": kept_for}
 
 
 def entries(events: Sequence[Told], written: Mapping[UUID, int]) -> list[Entry]:
