@@ -88,6 +88,7 @@ class Placing:
     async def _create_orders(self, new: Sequence[tuple[Order, str]]) -> list[bool]:
         orders, answers = [order for order, _ in new], [answer for _, answer in new]
         news = [(created(order), trace) for order, trace in zip(orders, traceparents(), strict=True)]
+        await failpoint("sales.order.creating")
         done = await create_and_tell(self._database, orders, answers, [told(*each) for each in news])
         for event, trace in news:
             if event.order_id in done:
