@@ -1,44 +1,25 @@
 """What an ordinary order, of one parcel, costs in statements: as many for a batch as for one, and none for siblings."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event
 
 from contracts.delivery.shipments import Dispatch
 from contracts.sales.orders import OrderStatus
 from delivery.shipments.dispatching import Dispatching
+from tests.harness.statements import statements_on
 
 from .factories import TRACKED, Desk, a_message, an_order, paid
 from .factories_parcels import in_parcels
-
-
-@contextmanager
-def statements(desk: Desk) -> Iterator[list[str]]:
-    """Those that are executed meanwhile, by what they begin with."""
-    heard: list[str] = []
-
-    def hear(_: Any, __: Any, statement: str, *___: Any) -> None:
-        heard.append(" ".join(statement.split()[: 3 if statement.lstrip().startswith("INSERT") else 2]))
-
-    engine = desk.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", hear)
-    try:
-        yield heard
-    finally:
-        event.remove(engine, "before_cursor_execute", hear)
 
 
 @pytest.mark.parametrize("count", [1, 99])
 async def test_a_batch_is_shipped_and_delivered_with_the_statements_of_one(desk: Desk, count: int) -> None:
     await desk.hear(*(a_message(an_order()) for _ in range(count)))
 
-    with statements(desk) as dispatching:
+    with statements_on(desk.database) as dispatching:
         await desk.run("dispatch_due")
-    with statements(desk) as delivering:
+    with statements_on(desk.database) as delivering:
         await desk.run("deliver_due")
 
     claimed, shipped = ["SELECT shipments.id,", "UPDATE shipments"], ["SELECT shipments.id,", "UPDATE shipments"]
@@ -51,9 +32,9 @@ async def test_a_batch_is_shipped_and_delivered_with_the_statements_of_one(desk:
 async def test_a_clerk_s_dispatch_and_its_confirmation_cost_what_they_did(desk: Desk) -> None:
     ready = await desk.ready()
 
-    with statements(desk) as dispatching:
+    with statements_on(desk.database) as dispatching:
         await desk.dispatch(ready, TRACKED)
-    with statements(desk) as confirming:
+    with statements_on(desk.database) as confirming:
         await desk.confirm(ready)
 
     assert dispatching == [
@@ -72,9 +53,9 @@ async def test_a_clerk_s_dispatch_and_its_confirmation_cost_what_they_did(desk: 
 async def test_the_news_of_a_batch_cost_what_those_of_one_do(desk: Desk, count: int) -> None:
     orders = [an_order(status=OrderStatus.PENDING) for _ in range(count)]
 
-    with statements(desk) as preparing:
+    with statements_on(desk.database) as preparing:
         await desk.hear(*map(a_message, orders))
-    with statements(desk) as releasing:
+    with statements_on(desk.database) as releasing:
         await desk.hear(*map(paid, orders))
 
     assert [each for each in preparing if "shipments" in each] == ["INSERT INTO shipments"]
@@ -87,7 +68,7 @@ async def test_only_orders_of_several_parcels_pay_for_them(desk: Desk) -> None:
     await desk.hear(*(a_message(an_order()) for _ in range(10)))
     await desk.run("dispatch_due")
 
-    with statements(desk) as delivering:
+    with statements_on(desk.database) as delivering:
         await desk.run("deliver_due")
 
     assert delivering.count("SELECT shipments.id,") == 2
@@ -99,7 +80,7 @@ async def test_labels_that_are_known_to_be_wrong_do_not_make_many_dispatches_of_
     [dispatching] = [each for each in desk.service.provides if isinstance(each, Dispatching)]
     labels = [TRACKED, {**TRACKED, "tracking_number": "TRK-2"}, {**TRACKED, "tracking_number": "TRK-2"}, {}]
 
-    with statements(desk) as heard:
+    with statements_on(desk.database) as heard:
         await dispatching.dispatch_many(
             [(id, Dispatch.model_validate(label)) for id, label in zip(ids, labels, strict=True)], by="clerk"
         )

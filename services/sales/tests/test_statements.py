@@ -1,38 +1,19 @@
 """What an order costs Sales in statements: as many for a batch as for one."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from sqlalchemy import event
 
 from contracts.sales.orders import OrderStatus
 from services.sales.tests.factories import Sales, report
-
-
-@contextmanager
-def statements(sales: Sales) -> Iterator[list[str]]:
-    """Those that are executed meanwhile, by what they begin with."""
-    heard: list[str] = []
-
-    def hear(_: Any, __: Any, statement: str, *___: Any) -> None:
-        heard.append(" ".join(statement.split()[:2]))
-
-    engine = sales.service.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", hear)
-    try:
-        yield heard
-    finally:
-        event.remove(engine, "before_cursor_execute", hear)
+from tests.harness.statements import statements_on
 
 
 @pytest.mark.parametrize("count", [1, 30])
 async def test_a_batch_of_orders_is_claimed_by_one_statement_and_created_by_another(sales: Sales, count: int) -> None:
     await sales.order()
 
-    with statements(sales) as heard:
+    with statements_on(sales.service.database) as heard:
         answers = await asyncio.gather(*(sales.order(key=str(number)) for number in range(count)))
 
     assert [answer.status_code for answer in answers] == [201] * count
@@ -46,8 +27,8 @@ async def test_a_batch_of_orders_is_claimed_by_one_statement_and_created_by_anot
 async def test_what_becomes_of_a_batch_of_orders_costs_as_many_statements_as_of_one(sales: Sales, count: int) -> None:
     ids = [(await sales.order()).json()["order_id"] for _ in range(count)]
 
-    with statements(sales) as heard:
+    with statements_on(sales.service.database) as heard:
         await sales.hear(*(report(id, OrderStatus.SHIPPED, tracking_number="TRK-1", carrier="C") for id in ids))
 
     # Which of them are news, the orders, what becomes of them, and history and events in one.
-    assert heard == ["INSERT INTO", "SELECT *", "UPDATE orders", "WITH order_history_written"]
+    assert heard == ["INSERT INTO inbox", "SELECT *", "UPDATE orders", "WITH order_history_written"]
