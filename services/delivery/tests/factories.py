@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -120,6 +121,22 @@ class FakeProduct:
         async with Server(app) as server:
             self.url = str(server.make_url("")).rstrip("/")
             yield self
+
+
+@dataclass
+class UnhurriedProduct(FakeProduct):
+    """Takes its time, and remembers when."""
+
+    takes: float = 0.2
+    asked_at: list[float] = field(default_factory=list)
+    answered_at: list[float] = field(default_factory=list)
+
+    async def deduct(self, request: web.Request) -> web.Response:
+        self.asked_at.append(time.monotonic())
+        await asyncio.sleep(self.takes)
+        answer = await super().deduct(request)
+        self.answered_at.append(time.monotonic())
+        return answer
 
 
 @dataclass

@@ -1,19 +1,16 @@
 """Without people: what is due is dispatched and delivered, in batches, by however many replicas there are."""
 
 import asyncio
-import time
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from aiohttp import web
 
 from chassis.errors import Unavailable
 from chassis.tracing import new_traceparent
 from delivery.settings import DispatchingSettings
 
-from .factories import Desk, FakeProduct, a_desk, a_message, an_order
+from .factories import Desk, FakeProduct, UnhurriedProduct, a_desk, a_message, an_order
 
 
 async def _prepare(desk: Desk, count: int) -> None:
@@ -96,22 +93,9 @@ async def test_while_product_is_down_it_waits_and_does_not_spin(database_url: st
         assert await desk.run("dispatch_due") == 5
 
 
-@dataclass
-class UnhurriedProduct(FakeProduct):
-    asked_at: list[float] = field(default_factory=list)
-    answered_at: list[float] = field(default_factory=list)
-
-    async def deduct(self, request: web.Request) -> web.Response:
-        self.asked_at.append(time.monotonic())
-        await asyncio.sleep(0.2)
-        answer = await super().deduct(request)
-        self.answered_at.append(time.monotonic())
-        return answer
-
-
 async def test_between_two_batches_as_much_time_is_left_to_others_as_the_first_one_took(database_url: str) -> None:
     batches_of_two = DispatchingSettings(autopilot_batch=2)
-    product = UnhurriedProduct()
+    product = UnhurriedProduct(takes=0.2)
     async with product.serving(), a_desk(database_url, product, dispatching=batches_of_two) as desk:
         await _prepare(desk, 6)
 

@@ -1,14 +1,12 @@
 """Without people and without a delay: what commits wakes whoever goes on with it, and many commits are one batch."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from aiohttp import web
 
 from chassis.jobs import Clock, Job
 from chassis.telemetry import Telemetry
@@ -16,7 +14,7 @@ from contracts.sales.orders import OrderStatus
 from delivery.shipments.storing import TO_DISPATCH
 from tests.harness.platform import until
 
-from .factories import Desk, FakeProduct, a_desk, a_message, an_order, paid
+from .factories import Desk, FakeProduct, UnhurriedProduct, a_desk, a_message, an_order, paid
 
 JOBS = ("dispatch_due", "deliver_due")
 
@@ -113,21 +111,8 @@ async def test_parcels_that_could_not_leave_wake_nobody_to_try_again(desk: Desk)
     assert not woken.is_set()
 
 
-@dataclass
-class UnhurriedProduct(FakeProduct):
-    asked_at: list[float] = field(default_factory=list)
-    answered_at: list[float] = field(default_factory=list)
-
-    async def deduct(self, request: web.Request) -> web.Response:
-        self.asked_at.append(time.monotonic())
-        await asyncio.sleep(0.3)
-        answer = await super().deduct(request)
-        self.answered_at.append(time.monotonic())
-        return answer
-
-
 async def test_what_becomes_ready_meanwhile_leaves_together_after_as_long_a_rest(database_url: str) -> None:
-    product = UnhurriedProduct()
+    product = UnhurriedProduct(takes=0.3)
     async with product.serving(), a_desk(database_url, product) as desk, only_woken(desk):
         product.open.clear()
         await _created(desk)

@@ -22,6 +22,8 @@ from chassis.telemetry import Telemetry
 from chassis.tracing import new_traceparent
 from contracts.envelope import Envelope, Event
 from notification.app import build
+from notification.mails.model import Mail
+from notification.mails.storing import Lane, claim, mark
 from notification.mails.writing import OPERATIONS, Letter, write
 from notification.messages.catalogue import MESSAGES
 from notification.settings import NotificationSettings
@@ -207,3 +209,15 @@ def numbers(server: MailServer, customer: str = "ada") -> list[int]:
     mine = [taken for taken in server.taken if taken.recipients == [f"{customer}@customers.example"]]
     texts = [text for taken in mine if (text := taken.said.get_body(("plain",)))]
     return [int(found[1]) for text in texts if (found := re.search(r"order-(\d+)", text.get_content()))]
+
+
+async def claimed(office: PostOffice, in_a_row: int = 1, *, alone: bool = True) -> list[Lane]:
+    async with office.database.begin() as session:
+        now = datetime.now(UTC)
+        until = now + timedelta(minutes=1)
+        return await claim(session, lanes=50, in_a_row=in_a_row, now=now, until=until, alone=alone)
+
+
+async def marked(office: PostOffice, *done: Mail) -> None:
+    async with office.database.begin() as session:
+        await mark(session, done)
