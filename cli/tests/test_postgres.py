@@ -1,5 +1,6 @@
 """The PostgreSQL of our own, after all that can have happened to its folder before."""
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from orderflow.failure import Failure
 from orderflow.postgres import own_postgres
+
+_SLOW_DISK = 8.0
 
 
 async def _databases(folder: Path) -> set[str]:
@@ -25,6 +28,20 @@ async def test_a_new_one_has_its_databases_and_leaves_no_process(tmp_path: Path)
 
     commands = [" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"])]
     assert not [command for command in commands if str(tmp_path) in command]
+
+
+async def test_what_it_writes_at_its_end_may_take_a_while(tmp_path: Path) -> None:
+    async with own_postgres(tmp_path / "postgres", tmp_path / "postgres.log", []) as url:
+        connection = await asyncpg.connect(url.set(database="postgres").render_as_string())
+        server = psutil.Process(connection.get_server_pid()).parent()
+        await connection.close()
+        assert server is not None
+        writer = next(child for child in server.children() if "checkpointer" in " ".join(child.cmdline()))
+        writer.suspend()
+        asyncio.get_running_loop().call_later(_SLOW_DISK, writer.resume)
+
+    await _databases(tmp_path)
+    assert "recovery" not in (tmp_path / "postgres.log").read_text()
 
 
 async def test_a_long_path_with_spaces_and_quotes_is_as_good_as_any(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from .platform import LINKS, ORDERFLOW, until
 from .ports import free_range
 
 START_WITHIN = 60.0
+# A database that writes what it has to a slow disk has a minute.
+_STOP_WITHIN = 90.0
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Embedded:
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.to_thread(self.process.wait, 20)
+        return await asyncio.to_thread(self.process.wait, _STOP_WITHIN)
 
 
 @asynccontextmanager
@@ -58,7 +60,7 @@ async def embedded(folder: Path, *options: str) -> AsyncIterator[Embedded]:
         if process.poll() is None:
             process.terminate()
             try:
-                await asyncio.to_thread(process.wait, 20)
+                await asyncio.to_thread(process.wait, _STOP_WITHIN)
             except subprocess.TimeoutExpired:
                 process.kill()
 

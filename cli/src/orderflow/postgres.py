@@ -23,6 +23,9 @@ from .failure import Failure, in_short
 _LONGEST_FOLDER: Final = 80
 _STARTS_WITHIN: Final = 60.0
 _DIE_WITH_PARENT: Final = 1
+# Fast, then at once, then by force; after the last two the next start has to recover. At the first everything is
+# written to the disk, some hundred files after a busy day: on a slow one that takes a while.
+_ENDS_BY: Final = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0))
 
 
 @asynccontextmanager
@@ -81,8 +84,7 @@ def _end_leftover(folder: Path) -> None:
 
 
 def _stop(process: psutil.Process) -> None:
-    """Fast, then at once, then by force; after the last two the next start has to recover."""
-    for number, patience in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0)):
+    for number, patience in _ENDS_BY:
         with suppress(psutil.NoSuchProcess):
             process.send_signal(number)
         deadline = time.monotonic() + patience
