@@ -1,8 +1,8 @@
 """What the chassis' tests are made of: events, a reaction that leaves traces, and a database that can go away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 from uuid import UUID
@@ -11,6 +11,7 @@ from pydantic import Field
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.breather import requests
 from chassis.broker import Message
 from chassis.consumer import Postponed, Reactions, Received
 from chassis.db import Database
@@ -196,3 +197,12 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
             sink.write(piece)
             await sink.drain()
     sink.close()
+
+
+@contextmanager
+def waiting_for_answers(count: int) -> Iterator[None]:
+    """So many requests that this process has in hand."""
+    with ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(requests.one())
+        yield

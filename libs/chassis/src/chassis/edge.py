@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from . import tracing
 from .auth import is_service
 from .body import SafeRoute, read_json
+from .breather import requests
 from .errors import Invalid, NotFound, TooLarge
 from .refusals import REFUSED_WITH, answer, envelope, refusals, translate
 from .shortcut import Shortcuts, Shortened
@@ -66,7 +67,7 @@ class _Edge:
         exchange = _Exchange(scope, receive, send)
         service = tracing.service_name.set(self._telemetry.service)
         try:
-            with tracing.continue_trace(exchange.header(_TRACE), _batch(exchange)):
+            with requests.one(), tracing.continue_trace(exchange.header(_TRACE), _batch(exchange)):
                 try:
                     await self._answer(exchange)
                 finally:

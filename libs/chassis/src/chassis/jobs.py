@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import Mapped, mapped_column
 
+from .breather import breather
 from .broker.patience import happens
 from .db import Database
 from .engine import describe
@@ -51,7 +52,7 @@ class Job:
     woken_by: asyncio.Event | None = None
     """Runs at once when this is set, see `Database.woken`: the clock is for what nobody in this process has done."""
     breather: timedelta = timedelta(0)
-    """After a run others have as much time as it took, this at most: what comes meanwhile is done together."""
+    """The longest of those after a run, see `breather`: what comes meanwhile is done together."""
 
     def __post_init__(self) -> None:
         if (self.every is None) == (self.at is None) or (self.everywhere and self.at is not None):
@@ -148,9 +149,7 @@ class Clock:
             except Exception:
                 self._telemetry.job_failures.labels(job.name).inc()
                 log.exception("job_failed", job=job.name)
-            took = asyncio.get_running_loop().time() - began
-            if breather := min(took, job.breather.total_seconds()):
-                await happens(self._stopping, within=breather)
+            await happens(self._stopping, within=breather(since=began, longest=job.breather))
             pause = job.looks_every.total_seconds() * random.uniform(0.9, 1.1)
             await happens(job.woken_by or self._stopping, within=pause)
 

@@ -13,8 +13,9 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import tracing
+from .breather import LONGEST_BREATHER, breather
 from .broker import Broker, Message, NotConfirmed
-from .broker.patience import LONGEST_BREATHER, breather, happens
+from .broker.patience import happens
 from .db import Database
 from .errors import Unavailable
 from .failpoints import failpoint
@@ -78,8 +79,9 @@ class Relay:
                 if entries := handover.take(self._batch):
                     began = self._now()
                     await self._try(self._send(entries))
-                    if len(entries) < self._batch:
-                        await happens(self._stopping, breather(since=began, longest=self._longest_breather))
+                    was_full = len(entries) == self._batch
+                    rest = breather(since=began, longest=self._longest_breather, was_full=was_full)
+                    await happens(self._stopping, within=rest)
                 elif handover.has_left_some or self._now() >= self._next_look:
                     await self._look()
                 else:

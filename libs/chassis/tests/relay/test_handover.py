@@ -10,7 +10,6 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import IntegrityError
 
 from chassis import failpoints
-from chassis.broker.patience import LONGEST_BREATHER, breather
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.handover import KEPT_FOR, Entry, Handover
@@ -18,7 +17,7 @@ from chassis.outbox import publish
 from chassis.relay import Relay
 from chassis.telemetry import Telemetry
 from libs.chassis.tests.broker.factories import until
-from libs.chassis.tests.factories import Placed, column, eventually, execute, unsent
+from libs.chassis.tests.factories import Placed, column, eventually, execute, unsent, waiting_for_answers
 from libs.chassis.tests.relay.factories import NEVER, FakeBroker, place, relay_of, running, unsent_is, untouched
 
 
@@ -204,11 +203,25 @@ async def test_after_a_batch_others_get_their_time_and_more_gathers(database: Da
     assert world.heard == [[1], [2, 3]]
 
 
-async def test_a_breather_grows_with_the_work_and_is_never_longer_than_is_bearable() -> None:
-    now = asyncio.get_running_loop().time()
+async def test_a_crowd_that_waits_for_answers_goes_first_even_where_more_is_to_be_sent(
+    database: Database, world: FakeBroker
+) -> None:
+    relay = Relay(database, world, Telemetry("test"), batch=2, look_every=NEVER, breather=timedelta(seconds=30))
+    with waiting_for_answers(64):
+        async with running(relay):
+            await ready(database)
+            world.open.clear()
+            await place(database, 1, 2)
+            await until(lambda: world.heard == [[1, 2]])
+            await place(database, 3)
+            await asyncio.sleep(0.5)
+            world.open.set()
+            await eventually(lambda: unsent_is(database, 1))
 
-    assert breather(since=now - 60) == LONGEST_BREATHER.total_seconds()
-    assert 0 <= breather(since=now, longest=timedelta(hours=1)) < 10
+            await place(database, 4)
+            await eventually(lambda: unsent_is(database, 0))
+
+    assert world.heard == [[1, 2], [3, 4]]
 
 
 def test_more_than_can_be_sent_soon_is_left_to_be_looked_for() -> None:

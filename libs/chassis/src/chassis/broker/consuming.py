@@ -4,9 +4,10 @@ import asyncio
 import random
 from typing import Final
 
+from ..breather import breather
 from ..telemetry import logger
 from .link import Link
-from .patience import FINISH_WITHIN, Interrupted, breather, finish, hand_over, happens, quietly
+from .patience import FINISH_WITHIN, Interrupted, finish, hand_over, happens, quietly
 from .protocol import Handle, NotReady, Subscription
 from .session import Session, open_session
 
@@ -79,8 +80,8 @@ class RabbitConsumer:
                     began = asyncio.get_running_loop().time()
                     if await hand_over(self._handle, [delivery.message for delivery in batch], session.over):
                         await session.settle(batch)
-                    if len(batch) < self._subscription.batch:
-                        await happens(session.over, within=breather(since=began))
+                    was_full = len(batch) == self._subscription.batch
+                    await happens(session.over, within=breather(since=began, was_full=was_full))
             finally:
                 self._session = None
         if not self.is_stopped:

@@ -13,7 +13,6 @@ FINISH_WITHIN = timedelta(seconds=3)
 """What a consumer that is stopped may still take for the batch in its hands."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
-LONGEST_BREATHER = timedelta(milliseconds=60)
 
 log = logger("broker")
 
@@ -40,14 +39,6 @@ async def happens(event: asyncio.Event, within: float) -> bool:
             return await event.wait()
     except TimeoutError:
         return False
-
-
-def breather(*, since: float, longest: timedelta = LONGEST_BREATHER) -> float:
-    """What others get after a piece of work that could have been larger: twice as long as it took, within bounds.
-
-    Under load more gathers meanwhile, and what is done together costs less; what comes alone has not waited.
-    """
-    return min(2 * (asyncio.get_running_loop().time() - since), longest.total_seconds())
 
 
 class Interrupted(Exception):

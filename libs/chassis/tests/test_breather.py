@@ -1,0 +1,89 @@
+"""Who waits for an answer goes first; what can wait gives way, and is not forgotten."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from itertools import pairwise
+
+import httpx
+import pytest
+from fastapi import APIRouter, FastAPI
+
+from chassis.breather import LONGEST_BREATHER, breather, requests
+from chassis.broker import Message, RabbitBroker
+from chassis.edge import install
+from chassis.telemetry import Telemetry
+from libs.chassis.tests.broker.factories import messages, subscription, until, until_confirmed
+from libs.chassis.tests.factories import waiting_for_answers
+
+LONGEST = LONGEST_BREATHER.total_seconds()
+
+
+async def test_it_grows_with_the_work_and_is_never_longer_than_is_bearable() -> None:
+    now = asyncio.get_running_loop().time()
+
+    assert 0 <= breather(since=now, longest=timedelta(hours=1)) < 10
+    assert 60 <= breather(since=now - 30, longest=timedelta(hours=1)) < 70
+    assert breather(since=now - 60) == LONGEST
+
+
+async def test_there_is_none_where_more_is_waiting() -> None:
+    now = asyncio.get_running_loop().time()
+
+    assert breather(since=now - 60, was_full=True) == 0
+
+
+@pytest.mark.parametrize(("crowd", "times"), [(1, 1), (16, 1), (32, 2), (64, 4), (112, 7), (1000, 7)])
+async def test_a_crowd_that_waits_for_answers_makes_it_longer(crowd: int, times: int) -> None:
+    now = asyncio.get_running_loop().time()
+
+    with waiting_for_answers(crowd):
+        assert breather(since=now - 60) == times * LONGEST
+        assert breather(since=now - 60, was_full=True) == (times - 1) * LONGEST
+
+    assert breather(since=now - 60) == LONGEST
+
+
+async def test_every_request_counts_until_it_is_answered_or_has_failed() -> None:
+    may_go = asyncio.Event()
+    app, router = FastAPI(), APIRouter()
+
+    @router.get("/slow")
+    async def slow() -> None:
+        await may_go.wait()
+        raise RuntimeError("broken")
+
+    install(app, telemetry=Telemetry("test"))
+    app.include_router(router)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
+        asked = [asyncio.create_task(client.get("/slow")) for _ in range(48)]
+        await until(lambda: requests.crowd == 2)
+        may_go.set()
+        answers = await asyncio.gather(*asked)
+
+    assert {answer.status_code for answer in answers} == {500}
+    with waiting_for_answers(32):
+        assert requests.crowd == 1
+
+
+async def test_what_is_heard_gives_way_to_a_crowd_even_after_a_full_batch(rabbitmq_url: str) -> None:
+    now = asyncio.get_running_loop().time
+    batches = list[tuple[int, float, float]]()
+
+    async def hear(batch: Sequence[Message]) -> None:
+        began = now()
+        await asyncio.sleep(0.02)
+        batches.append((len(batch), began, now()))
+
+    broker = RabbitBroker(rabbitmq_url)
+    try:
+        await broker.subscribe(subscription(batch=2), hear)
+        with waiting_for_answers(112):
+            await until_confirmed(broker, messages(9))
+            await until(lambda: sum(size for size, *_ in batches) == 9)
+    finally:
+        await broker.close()
+
+    rests = [began - ended for (size, _, ended), (_, began, _) in pairwise(batches) if size == 2]
+    assert len(rests) >= 3
+    assert min(rests) >= 6 * 2 * 0.02
