@@ -17,7 +17,7 @@ from . import machine, others, ours, report, shapes, wares
 from .contestant import Contestant
 from .figures import FLOOR, MANY, OURS, TRACED, USUAL, Figures, Round
 from .machine import Machine
-from .measuring import Entrant, enter
+from .measuring import Entrant, counted_by_now, enter
 
 CONTESTANTS: Final[dict[str, Callable[[Machine], AbstractAsyncContextManager[Contestant]]]] = {
     FLOOR: others.floor,
@@ -40,18 +40,17 @@ async def _run(machine: Machine, wanted: argparse.Namespace) -> Path:
     command = shlex.join(["make", "bench", *([f"ARGS={shlex.join(sys.argv[1:])}"] if sys.argv[1:] else [])])
     figures = Figures(command, datetime.now(UTC).date().isoformat(), await machine.described(), options)
     async with AsyncExitStack() as stack:
-        entrants = {}
-        for name in wanted.contestants:
-            contestant = await stack.enter_async_context(CONTESTANTS[name](machine))
-            entrants[name] = await enter(contestant, machine, wares.of_many())
+        contestants = {name: await stack.enter_async_context(CONTESTANTS[name](machine)) for name in wanted.contestants}
+        await counted_by_now()
+        entrants = {name: await enter(each, machine, wares.of_many()) for name, each in contestants.items()}
         await machine.execute("CHECKPOINT")
         await _take_turns(figures, list(entrants.values()), wanted)
         if "shapes" in wanted.shapes:
             those = [entrants[name] for name in (FLOOR, OURS) if name in entrants]
             async for found in shapes.all_of(those, machine, wanted.rounds, wanted.seconds):
                 _note(figures, found)
-        for entrant in entrants.values():
-            figures.costs.append(await entrant.cost())
+        await counted_by_now()
+        figures.costs += [await entrant.cost() for entrant in entrants.values()]
         if wanted.long and OURS in entrants:
             async for grown in shapes.growth(entrants[OURS]):
                 figures.growth.append(grown)
