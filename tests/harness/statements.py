@@ -1,4 +1,4 @@
-"""Which statements a database is asked to run, by what they begin with."""
+"""Which statements a database is asked to run."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,13 +10,12 @@ from chassis.db import Database
 
 
 @contextmanager
-def statements_on(database: Database) -> Iterator[list[str]]:
-    """Those that are executed meanwhile."""
+def whole_statements_on(database: Database) -> Iterator[list[str]]:
+    """Those that are executed meanwhile, in one line each."""
     heard: list[str] = []
 
     def hear(_: Any, __: Any, statement: str, *___: Any) -> None:
-        words = statement.split()
-        heard.append(" ".join(words[: 3 if words[0] == "INSERT" else 2]))
+        heard.append(" ".join(statement.split()))
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", hear)
@@ -24,3 +23,17 @@ def statements_on(database: Database) -> Iterator[list[str]]:
         yield heard
     finally:
         event.remove(engine, "before_cursor_execute", hear)
+
+
+@contextmanager
+def statements_on(database: Database) -> Iterator[list[str]]:
+    """Those that are executed meanwhile, by what they begin with, once it is over."""
+    beginnings: list[str] = []
+    with whole_statements_on(database) as heard:
+        yield beginnings
+    beginnings += map(_beginning, heard)
+
+
+def _beginning(statement: str) -> str:
+    words = statement.split()
+    return " ".join(words[: 3 if words[0] == "INSERT" else 2]).partition("(")[0]

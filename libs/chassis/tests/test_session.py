@@ -236,6 +236,24 @@ async def test_a_connection_that_is_lost_is_a_database_that_is_away_and_is_not_u
     assert await noted(fragile) == [4]
 
 
+async def test_a_connection_that_cannot_undo_is_given_up_and_whoever_comes_next_has_another(
+    database: Database, replica: Database
+) -> None:
+    async def fail() -> None:
+        async with database.begin() as session:
+            await session.execute(_ADD, {"number": 1})
+            backend = (await session.execute(_BACKEND)).one().pid
+            await replica.run_alone(text("SELECT pg_terminate_backend(:backend, 10000)"), {"backend": backend})
+            raise ZeroDivisionError
+
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+        await database.run_alone(_ADD, {"number": 2})
+
+    assert await noted(database) == [2] * 3
+
+
 @pytest.mark.parametrize("when", ["before", "in the midst of"])
 async def test_whoever_is_cancelled_leaves_no_transaction_on_its_connection(database: Database, when: str) -> None:
     asked = asyncio.Event()

@@ -1,37 +1,16 @@
 """What letters cost in statements and in rows: as many for a batch as for one, and none for whoever has to wait."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import event
 
 from chassis.ids import uuid7
 from contracts.sales.orders import OrderDelivered
 from notification.mails.writing import WRITTEN
+from tests.harness.statements import statements_on
 
 from .factories import NOW, PostOffice, a_message, numbered, numbers, to_operations
 from .mail_server import MailServer
 
 WRITE, LOOK, CLAIM, MARK = "WITH written", "SELECT pg_advisory_xact_lock", "WITH due", "WITH one_by_one"
-
-
-@contextmanager
-def statements(office: PostOffice) -> Iterator[list[str]]:
-    """Those that are executed meanwhile, by what they begin with."""
-    heard: list[str] = []
-
-    def hear(_: Any, __: Any, statement: str, *___: Any) -> None:
-        words = statement.split()
-        heard.append(" ".join(words[: 3 if words[0] == "INSERT" else 2]).partition("(")[0])
-
-    engine = office.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", hear)
-    try:
-        yield heard
-    finally:
-        event.remove(engine, "before_cursor_execute", hear)
 
 
 async def hear_of(office: PostOffice, count: int, customers: int = 33) -> None:
@@ -50,7 +29,7 @@ async def changed_by(office: PostOffice) -> dict[str, int]:
 
 @pytest.mark.parametrize("count", [1, 99])
 async def test_a_batch_of_events_is_written_by_one_statement(office: PostOffice, count: int) -> None:
-    with statements(office) as hearing:
+    with statements_on(office.database) as hearing:
         await hear_of(office, count)
         await hear_of(office, count)
 
@@ -65,7 +44,7 @@ async def test_who_has_to_wait_is_written_once_and_looked_at_by_nobody(office: P
     before = await changed_by(office)
 
     await hear_of(office, 99)
-    with statements(office) as sending:
+    with statements_on(office.database) as sending:
         await office.run()
 
     assert not office.database.woken(WRITTEN).is_set()
@@ -76,9 +55,9 @@ async def test_who_has_to_wait_is_written_once_and_looked_at_by_nobody(office: P
 
 
 async def test_where_nothing_is_due_one_statement_says_so(office: PostOffice) -> None:
-    with statements(office) as sending:
+    with statements_on(office.database) as sending:
         await office.run()
-    with statements(office) as telling:
+    with statements_on(office.database) as telling:
         await office.run("tell_the_others")
 
     assert sending == [LOOK]
@@ -92,7 +71,7 @@ async def test_a_customer_s_mails_are_claimed_by_the_statements_of_one(
     await office.knows("ada")
     await office.write(*(numbered(number) for number in range(count)))
 
-    with statements(office) as sending:
+    with statements_on(office.database) as sending:
         await office.run()
 
     claimed, marked = [LOOK, CLAIM, "SELECT customer_id,"], [MARK, "UPDATE mails"]
@@ -103,7 +82,7 @@ async def test_a_customer_s_mails_are_claimed_by_the_statements_of_one(
 async def test_mails_to_operations_bring_nobody_forward(office: PostOffice, server: MailServer) -> None:
     await office.write(to_operations())
 
-    with statements(office) as sending:
+    with statements_on(office.database) as sending:
         await office.run()
 
     assert sending == [LOOK, CLAIM, MARK, LOOK]
@@ -113,7 +92,7 @@ async def test_only_where_the_usual_is_not_found_the_suspicious_is_looked_for(of
     await office.write(to_operations())
     await office.query("UPDATE mails SET begun = 2")
 
-    with statements(office) as sending:
+    with statements_on(office.database) as sending:
         await office.run()
 
     assert sending == [LOOK, CLAIM, CLAIM, MARK, LOOK]

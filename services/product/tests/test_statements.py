@@ -1,33 +1,13 @@
 """What holding and ending reservations costs in statements: as many for a batch as for one."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
 import pytest
-from sqlalchemy import event
 
 from chassis.db import Database
 from product.inventory.commands import reserve
 from product.inventory.settlement import deduct, release
 from services.product.tests.factories import put_on_sale, reservation
 from services.product.tests.rivals import End, alone
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """Those that are executed meanwhile, in one line each."""
-    heard: list[str] = []
-
-    def hear(_: Any, __: Any, statement: str, *___: Any) -> None:
-        heard.append(" ".join(statement.split()))
-
-    engine = database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", hear)
-    try:
-        yield heard
-    finally:
-        event.remove(engine, "before_cursor_execute", hear)
+from tests.harness.statements import whole_statements_on
 
 
 @pytest.mark.parametrize("count", [1, 64])
@@ -36,7 +16,7 @@ async def test_to_hold_takes_one_look_and_one_write(database: Database, count: i
     await put_on_sale(database, "kettle", 1000)
     wanted = [reservation(("mug", 1), ("kettle", 2)) for _ in range(count)]
 
-    with statements(database) as heard:
+    with whole_statements_on(database) as heard:
         await alone(database, reserve, wanted)
 
     look, write, tell = heard
@@ -50,7 +30,7 @@ async def test_what_is_known_is_answered_after_one_look(database: Database) -> N
     wanted = [reservation(("mug", 1)) for _ in range(3)]
     held = await alone(database, reserve, wanted)
 
-    with statements(database) as heard:
+    with whole_statements_on(database) as heard:
         assert await alone(database, reserve, wanted) == held
 
     assert len(heard) == 1
@@ -64,7 +44,7 @@ async def test_to_end_takes_two_looks_and_one_write(database: Database, end: End
     wanted = [reservation(("mug", 1), ("kettle", 2)) for _ in range(count)]
     await alone(database, reserve, wanted)
 
-    with statements(database) as heard:
+    with whole_statements_on(database) as heard:
         await alone(database, end, [each.reservation_id for each in wanted])
 
     reservations, stock, write, tell = heard

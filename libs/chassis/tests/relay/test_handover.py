@@ -1,12 +1,10 @@
 """What a process commits its own relay sends at once, without looking for it, and nobody else does meanwhile."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from chassis import failpoints
@@ -19,20 +17,7 @@ from chassis.telemetry import Telemetry
 from libs.chassis.tests.broker.factories import until
 from libs.chassis.tests.factories import Placed, column, eventually, execute, unsent, waiting_for_answers
 from libs.chassis.tests.relay.factories import NEVER, FakeBroker, place, relay_of, running, unsent_is, untouched
-
-
-@contextmanager
-def heard(database: Database) -> Iterator[list[str]]:
-    statements: list[str] = []
-
-    def hear(*told: object) -> None:
-        statements.append(" ".join(str(told[2]).split()))
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
-    try:
-        yield statements
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", hear)
+from tests.harness.statements import whole_statements_on
 
 
 async def ready(database: Database) -> None:
@@ -43,7 +28,7 @@ async def ready(database: Database) -> None:
 async def test_what_is_committed_is_sent_without_being_looked_for(database: Database, world: FakeBroker) -> None:
     async with running(relay_of(database, world)):
         await ready(database)
-        with heard(database) as statements:
+        with whole_statements_on(database) as statements:
             await place(database, 1, 2)
             await eventually(lambda: world.all_heard == [1, 2] and len(statements) == 2)
 

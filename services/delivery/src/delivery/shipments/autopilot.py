@@ -88,14 +88,9 @@ class Autopilot:
             await asyncio.sleep(time.monotonic() - began)
             began = time.monotonic()
         if taken:
-            await asyncio.sleep(self._rest(taken, time.monotonic() - began))
+            # Who was alone has not waited; those who come meanwhile go together, however many commits they are.
+            await asyncio.sleep(min(max(time.monotonic() - began, _SHORTEST_REST), _LONGEST_REST))
         return taken
-
-    def _rest(self, taken: int, took: float) -> float:
-        """Who was alone has not waited; those who come meanwhile go together, however many commits they are."""
-        if taken >= self._pace.batch:
-            return _OFTEN.total_seconds()
-        return min(max(took, _SHORTEST_REST), _LONGEST_REST)
 
     async def _dispatch_batch(self, after: UUID) -> list[Shipment]:
         due = first_uuid7_at(datetime.now(UTC) - self._pace.dispatch_after)
