@@ -57,7 +57,10 @@ def walked(walks: Sequence[str], folder: Path, database_url: str) -> dict[str, t
     """How each walk differs from its design, or None where it passes, with the packages of this folder."""
     report = folder / "report.xml"
     asked = [f"{WALKS}/{walk}[in process]" for walk in walks]
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *asked]
+    # Folders of its own: in the common one a pytest that starts takes from others the right to pass through to theirs,
+    # and a PostgreSQL that runs there as another user ends.
+    own = [f"--junitxml={report}", f"--basetemp={folder / 'tmp'}"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *own, *asked]
     environment = {**os.environ, "PYTHONPATH": str(folder), "DATABASE_URL": database_url}
     ran = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=_WITHIN, check=False
