@@ -170,16 +170,21 @@ async def test_a_transaction_that_fails_hands_over_nothing(database: Database, w
     assert await unsent(database) == 0
 
 
+async def send_for_a_while(database: Database, world: FakeBroker, *numbers: int) -> None:
+    """What has come meanwhile is the next number."""
+    world.open.clear()
+    await place(database, *numbers)
+    await until(lambda: world.heard == [list(numbers)])
+    await place(database, numbers[-1] + 1)
+    await asyncio.sleep(1)
+    world.open.set()
+
+
 async def test_after_a_batch_others_get_their_time_and_more_gathers(database: Database, world: FakeBroker) -> None:
     relay = Relay(database, world, Telemetry("test"), look_every=NEVER, breather=timedelta(seconds=30))
     async with running(relay):
         await ready(database)
-        world.open.clear()
-        await place(database, 1)
-        await until(lambda: world.heard == [[1]])
-        await place(database, 2)
-        await asyncio.sleep(1)
-        world.open.set()
+        await send_for_a_while(database, world, 1)
         await eventually(lambda: unsent_is(database, 1))
 
         await place(database, 3)
@@ -195,12 +200,7 @@ async def test_a_crowd_that_waits_for_answers_goes_first_even_where_more_is_to_b
     with waiting_for_answers(64):
         async with running(relay):
             await ready(database)
-            world.open.clear()
-            await place(database, 1, 2)
-            await until(lambda: world.heard == [[1, 2]])
-            await place(database, 3)
-            await asyncio.sleep(0.5)
-            world.open.set()
+            await send_for_a_while(database, world, 1, 2)
             await eventually(lambda: unsent_is(database, 1))
 
             await place(database, 4)
