@@ -167,10 +167,10 @@ async def test_a_database_server_and_a_broker_elsewhere_do_as_well(tmp_path: Pat
 
 
 async def test_a_port_in_use_is_named_before_anything_is_started(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-        refused = await ran("up", "--port-base", str(port - 2), folder=tmp_path)
+    base = port_base()
+    port = base + 2
+    with socket.create_server(("127.0.0.1", port)):
+        refused = await ran("up", "--port-base", str(base), folder=tmp_path)
 
     assert refused.returncode == 1
     assert re.fullmatch(rf"orderflow: Port {port} for product cannot be had: .*\n", refused.stderr)
@@ -201,7 +201,7 @@ async def test_what_the_environment_says_wrongly_is_said_in_plain_words(
 ) -> None:
     settings = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x", **environment}
 
-    refused = await ran("up", "--port-base", "27100", folder=tmp_path, environment=settings)
+    refused = await ran("up", "--port-base", str(port_base()), folder=tmp_path, environment=settings)
 
     assert refused.returncode == code
     assert words in refused.stderr
