@@ -11,11 +11,11 @@ from chassis.db import Database
 
 @contextmanager
 def whole_statements_on(database: Database) -> Iterator[list[str]]:
-    """Those that are executed meanwhile, in one line each."""
+    """Those that are executed meanwhile, in one line each; what is executed once for each of many rows, so often."""
     heard: list[str] = []
 
-    def hear(_: Any, __: Any, statement: str, *___: Any) -> None:
-        heard.append(" ".join(statement.split()))
+    def hear(_: Any, __: Any, statement: str, parameters: Any, ___: Any, many: bool) -> None:
+        heard.extend([" ".join(statement.split())] * (len(parameters) if many else 1))
 
     engine = database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", hear)

@@ -16,6 +16,7 @@ from chassis.steps import note_event, step
 from chassis.tracing import service_name, span
 from libs.chassis.tests.broker.factories import until
 from libs.chassis.tests.factories import DatabaseWire, eventually
+from tests.harness.statements import statements_on
 
 
 @pytest.fixture
@@ -54,6 +55,16 @@ async def test_steps_are_kept_with_their_times_and_what_they_emit(database: Data
     assert creating.parent_id == placing.span_id
     assert placing.started_at <= creating.started_at <= creating.ended_at <= placing.ended_at
     assert not tracing.active
+
+
+@pytest.mark.usefixtures("keeps")
+async def test_what_is_kept_at_once_is_one_statement(database: Database) -> None:
+    service_name.set("sales")
+    with statements_on(database) as statements:
+        async with recording(database, "sales"):
+            await place()
+
+    assert statements == ["INSERT INTO recorded_spans"]
 
 
 @pytest.mark.usefixtures("keeps")
