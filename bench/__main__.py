@@ -49,8 +49,9 @@ async def _run(machine: Machine, wanted: argparse.Namespace) -> Path:
             those = [entrants[name] for name in (FLOOR, OURS) if name in entrants]
             async for found in shapes.all_of(those, machine, wanted.rounds, wanted.seconds):
                 _note(figures, found)
+        statements = {name: await entrant.statements() for name, entrant in entrants.items()}
         await counted_by_now()
-        figures.costs += [await entrant.cost() for entrant in entrants.values()]
+        figures.costs += [await entrant.cost(statements[name]) for name, entrant in entrants.items()]
         if wanted.long and OURS in entrants:
             async for grown in shapes.growth(entrants[OURS]):
                 figures.growth.append(grown)

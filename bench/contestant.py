@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-import asyncpg
+from sqlalchemy import make_url
 
 from chassis.ids import first_uuid7_at
 from tests.harness.platform import until
 from tests.harness.ports import free_ports
 
 from . import wares
-from .machine import Machine
+from .machine import Machine, asked
 
 SERVICES: Final = ("sales", "product", "delivery", "notification")
 
@@ -37,6 +37,10 @@ class Contestant:
     pids: Mapping[str, int]
     """Of its processes, by service; each with its children."""
     tokens: Sequence[str] = ()
+
+    @property
+    def database_names(self) -> list[str]:
+        return [str(make_url(url).database) for url in self.databases.values()]
 
     async def delivered(self, since: UUID) -> int:
         return int(await self.value("sales", _DELIVERED, since))
@@ -54,11 +58,8 @@ class Contestant:
         return (await self.query(service, statement, *parameters))[0][0]
 
     async def query(self, service: str, statement: str, *parameters: Any) -> list[Any]:
-        connection = await asyncpg.connect(self.databases[service])
-        try:
+        async with asked(self.databases[service]) as connection:
             return list(await connection.fetch(statement, *parameters))
-        finally:
-            await connection.close()
 
 
 _DELIVERED: Final = "SELECT count(*) FROM orders WHERE id > $1 AND status = 'DELIVERED'"

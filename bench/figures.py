@@ -68,6 +68,8 @@ class Cost:
     heard: float
     message_bytes: float
     transactions: float
+    statements: float | None
+    """BEGIN and COMMIT included; None where the server does not tell."""
     rows: float
     megabytes: Mapping[str, float]
 

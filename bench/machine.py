@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, c
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 import psutil
@@ -20,6 +20,7 @@ from tests.harness.rabbitmq import RabbitMQ
 
 # A checkpoint in the midst of somebody's round would be taken for their slowness.
 _SETTINGS: Final = {"max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+WATCHING: Final = "bench"
 _PACKAGES: Final = ("fastapi", "uvicorn", "uvloop", "sqlalchemy", "asyncpg", "aio-pika", "aiohttp", "pydantic")
 
 
@@ -42,12 +43,13 @@ class Machine:
             yield plain(url)
 
     async def execute(self, *statements: str) -> None:
-        connection = await asyncpg.connect(plain(self.postgres.url("postgres")))
-        try:
+        async with asked(self.postgres.url("postgres")) as connection:
             for statement in statements:
                 await connection.execute(statement)
-        finally:
-            await connection.close()
+
+    async def value(self, statement: str, *parameters: Any) -> Any:
+        async with asked(self.postgres.url("postgres")) as connection:
+            return await connection.fetchval(statement, *parameters)
 
     async def settle(self) -> None:
         settings = [f"ALTER SYSTEM SET {name} = '{value}'" for name, value in _SETTINGS.items()]
@@ -62,12 +64,9 @@ class Machine:
         )
 
     async def server_pid(self) -> int:
-        connection = await asyncpg.connect(plain(self.postgres.url("postgres")))
-        try:
+        async with asked(self.postgres.url("postgres")) as connection:
             backend = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()"))
             return int(backend.ppid())
-        finally:
-            await connection.close()
 
     def broker_pid(self) -> int | None:
         """None where it is not ours, as in a container."""
@@ -79,17 +78,12 @@ class Machine:
         return None
 
     async def described(self) -> dict[str, str]:
-        connection = await asyncpg.connect(plain(self.postgres.url("postgres")))
-        try:
-            server = str(await connection.fetchval("SHOW server_version"))
-        finally:
-            await connection.close()
         return {
             "processor": f"{_processor()}, {os.cpu_count()} cores",
             "memory": f"{psutil.virtual_memory().total / 2**30:.0f} GB",
             "system": f"{platform.system()} {platform.release()}",
             "Python": platform.python_version(),
-            "PostgreSQL": server,
+            "PostgreSQL": str(await self.value("SHOW server_version")),
             "RabbitMQ": self.rabbitmq.overview()["rabbitmq_version"],
             **{package: version(package) for package in _PACKAGES},
         }
@@ -102,6 +96,16 @@ def provided(folder: Path) -> Iterator[Machine]:
     with ExitStack() as stack:
         server = stack.enter_context(postgres.provided(durable=True))
         yield Machine(server, stack.enter_context(rabbitmq.provided()), folder)
+
+
+@asynccontextmanager
+async def asked(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A connection of those who measure, known by its name."""
+    connection = await asyncpg.connect(plain(url), server_settings={"application_name": WATCHING})
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 def plain(url: str) -> str:

@@ -14,9 +14,11 @@ from .figures import BURST, MANY, Cost, Round, Wait
 from .histogram import Histogram
 from .load import Load, Outcome, run
 from .machine import Machine
+from .statements import NotShown, counted
 
 _PATIENCE = 300.0
 _LOOK_EVERY = 0.05
+_COMPANY, _ORDERS_WITH_STATEMENTS = 32, 500
 # RabbitMQ's counters are of five seconds ago, PostgreSQL's of one.
 _COUNTED_AFTER = 6.0
 
@@ -66,17 +68,30 @@ class Entrant:
         await asyncio.sleep(idle)
         return await self.measure(replace(self.load, clients=128, most=orders), BURST)
 
-    async def cost(self) -> Cost:
+    async def statements(self) -> float | None:
+        """Of one order among others; None where the server does not tell."""
+        since = from_now_on()
+        try:
+            async with counted(self._machine) as so_far:
+                outcome = await run(replace(self.load, clients=_COMPANY, most=_ORDERS_WITH_STATEMENTS))
+                placed, *_ = await self._end(outcome, since)
+                found = await so_far()
+        except NotShown:
+            return None
+        return sum(found[name] for name in self.contestant.database_names) / placed
+
+    async def cost(self, statements: float | None) -> Cost:
         """Of everything since it entered; what has run has to be `counted_by_now`."""
-        counted = (await count(self.contestant, self._machine)).since(self._before)
+        told = (await count(self.contestant, self._machine)).since(self._before)
         orders = max(1, await self.contestant.value("sales", "SELECT count(*) FROM orders"))
         return Cost(
             self.name,
-            published=counted.published / orders,
-            heard=counted.delivered / orders,
+            published=told.published / orders,
+            heard=told.delivered / orders,
             message_bytes=await message_bytes(self.contestant),
-            transactions=counted.transactions / orders,
-            rows=counted.rows / orders,
+            transactions=told.transactions / orders,
+            statements=statements,
+            rows=told.rows / orders,
             megabytes=self._trees.megabytes(),
         )
 

@@ -18,7 +18,7 @@ def some_figures() -> Figures:
         a_round(OURS, old(1_000_000), 32, 790),
     ]
     figures.waits = [Wait(OURS, 200, dict(Histogram.of([0.4]).counts), dict(Histogram.of([0.01]).counts), 0.5)]
-    figures.costs = [Cost(OURS, 7, 6, 2500, 0.5, 25, _CPU)]
+    figures.costs = [Cost(OURS, 7, 6, 2500, 0.5, 2.5, 25, _CPU)]
     figures.growth = [Growth(orders, {"sales": 100 + orders / 10_000}) for orders in (10_000, 20_000, 100_000)]
     return figures
 

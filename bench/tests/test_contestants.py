@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -23,8 +22,6 @@ from orderflow.laws.books import Books
 from orderflow.laws.inspecting import Inspection
 from tests.harness.fixtures import FreshDatabase
 from tests.harness.platform import until
-from tests.harness.postgres import PostgresServer
-from tests.harness.rabbitmq import RabbitMQ
 
 Enter = Callable[[Machine], AbstractAsyncContextManager[Contestant]]
 
@@ -35,11 +32,6 @@ _ROWS = {
     "delivery": {"shipments": 1, "outbox": 2, "inbox": 1},
     "notification": {"mails": 3, "inbox": 3},
 }
-
-
-@pytest.fixture
-def machine(postgres_server: PostgresServer, rabbitmq_server: RabbitMQ, tmp_path: Path) -> Machine:
-    return Machine(postgres_server, rabbitmq_server, tmp_path)
 
 
 @pytest.mark.parametrize("contestant", [others.floor, others.usual])
