@@ -17,7 +17,7 @@ from . import machine, others, ours, report, shapes, wares
 from .contestant import Contestant
 from .figures import FLOOR, MANY, OURS, TRACED, USUAL, Figures, Round
 from .machine import Machine
-from .measuring import Entrant, counted_by_now, enter
+from .measuring import Entrant, counted_by_now, enter, in_turn
 
 CONTESTANTS: Final[dict[str, Callable[[Machine], AbstractAsyncContextManager[Contestant]]]] = {
     FLOOR: others.floor,
@@ -67,10 +67,8 @@ async def _take_turns(figures: Figures, entrants: list[Entrant], wanted: argpars
         await entrant.measure(replace(entrant.load, clients=32, seconds=wanted.seconds))
     if "many" in wanted.shapes:
         for number in range(wanted.rounds):
-            # Nobody always follows the same one.
-            turns = entrants[number % len(entrants) :] + entrants[: number % len(entrants)]
             for clients in wanted.clients:
-                for entrant in turns:
+                for entrant in in_turn(entrants, number):
                     load = replace(entrant.load, clients=clients, seconds=wanted.seconds)
                     _note(figures, await entrant.measure(load))
         for entrant in entrants:
