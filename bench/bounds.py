@@ -19,7 +19,7 @@ def bounds(figures: Figures) -> list[Bound]:
     return [
         _least("Accepting at 32 clients, of the floor", 0.7, _accepting(figures, OURS, FLOOR)),
         _least("Accepting at 32 clients, of the usual way", 5, _accepting(figures, OURS, USUAL)),
-        _most("Accepting with 128 clients, p95", 200, _ms(figures, OURS, 128, 95), " ms"),
+        _most("Accepting with 128 clients, p95", 200, figures.ms(95, OURS, MANY, 128), " ms"),
         _most("Alone (1 client), p50, of the usual way's", 1, _alone(figures)),
         _least("To DELIVERED at 32 clients, of the floor", 0.6, _delivering(figures)),
         _most("From accepting to DELIVERED at half of saturation, p95", 500, _wait(figures), " ms"),
@@ -58,12 +58,7 @@ def _shapes(figures: Figures, one: str, other: str) -> float | None:
 
 
 def _alone(figures: Figures) -> float | None:
-    return _ratio(_ms(figures, OURS, 1, 50), _ms(figures, USUAL, 1, 50))
-
-
-def _ms(figures: Figures, contestant: str, clients: int, percent: float) -> float | None:
-    found = figures.latencies(contestant, MANY, clients)
-    return found.ms(percent) if found else None
+    return _ratio(figures.ms(50, OURS, MANY, 1), figures.ms(50, USUAL, MANY, 1))
 
 
 def _wait(figures: Figures) -> float | None:

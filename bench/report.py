@@ -121,17 +121,25 @@ def _accepting(figures: Figures) -> str:
     rows = []
     for clients in _clients(figures):
         for name in names(figures.rounds):
-            found = figures.latencies(name, MANY, clients)
-            accepted = figures.median(lambda each: each.accepted, name, MANY, clients)
-            if found is None or accepted is None:
+            found = figures.of(name, MANY, clients)
+            if not found:
                 continue
-            others = sum(each.unexpected for each in figures.of(name, MANY, clients))
-            percentiles = [f"{found.ms(percent):.1f}" for percent in (50, 95, 99)]
+            rates = [each.accepted for each in found]
+            slowest = [Histogram(each.latencies).ms(95) for each in found]
             rows.append(
-                (str(clients), name, f"{accepted:,.0f}", *percentiles, _spread(figures, name, clients), str(others))
+                (
+                    str(clients),
+                    name,
+                    f"{median(rates):,.0f}",
+                    f"{min(rates):,.0f}–{max(rates):,.0f}",
+                    *(f"{figures.ms(percent, name, MANY, clients):.1f}" for percent in (50, 95, 99)),
+                    f"{min(slowest):.0f}–{max(slowest):.0f}",
+                    str(sum(each.unexpected for each in found)),
+                )
             )
-    head = ("clients", "", "orders/s", "p50 ms", "p95 ms", "p99 ms", "lowest and highest round", "other answers")
-    return "## Orders accepted\n\n![](benchmarks/accepting.svg)\n\n" + _table(head, rows)
+    head = ("clients", "", "orders/s", "in each round", "p50 ms", "p95 ms", "p99 ms", "p95 in each", "other answers")
+    words = "Each figure is the median of the rounds; beside it are the lowest and the highest of them.\n\n"
+    return "## Orders accepted\n\n![](benchmarks/accepting.svg)\n\n" + words + _table(head, rows)
 
 
 def _delivering(figures: Figures) -> str:
@@ -166,8 +174,7 @@ def _shapes(figures: Figures) -> str:
         for shape in _SHAPES:
             clients = 128 if shape == BURST else 32
             answered = figures.median(lambda each: each.answered, name, shape, clients)
-            found = figures.latencies(name, shape, clients)
-            if answered is None or found is None or not plain:
+            if answered is None or not plain:
                 continue
             accepted = figures.median(lambda each: each.accepted, name, shape, clients) or 0
             share = f"{answered / plain:.2f}"
@@ -178,8 +185,8 @@ def _shapes(figures: Figures) -> str:
                     f"{answered:,.0f}",
                     f"{accepted:,.0f}",
                     share,
-                    f"{found.ms(50):.1f}",
-                    f"{found.ms(95):.1f}",
+                    f"{figures.ms(50, name, shape, clients):.1f}",
+                    f"{figures.ms(95, name, shape, clients):.1f}",
                 )
             )
     if len({row[1] for row in rows}) < 2:
@@ -291,11 +298,6 @@ def _in_order(processes: Iterable[str]) -> list[str]:
 
 def _clients(figures: Figures) -> list[int]:
     return sorted({each.clients for each in figures.rounds if each.shape == MANY})
-
-
-def _spread(figures: Figures, name: str, clients: int) -> str:
-    found = sorted(each.accepted for each in figures.of(name, MANY, clients))
-    return f"{found[0]:,.0f}–{found[-1]:,.0f}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -9,7 +9,7 @@ from bench import figures, report
 from bench.bounds import bounds
 from bench.figures import OURS, Figures
 
-from .factories import some_figures
+from .factories import a_round, some_figures
 
 
 def test_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
@@ -31,6 +31,18 @@ def test_every_bound_is_held_against_what_was_measured() -> None:
     assert found["Commits 2 ms slower, of as they are"] == ("0.38 ×", False)
     assert found["Memory after 100,000 orders, of after 20,000, in the service that grew most"] == ("1.08 ×", True)
     assert found["Outboxes and queues empty after the end of load, at half of saturation"] == ("0.50 s", True)
+
+
+def test_one_slow_round_of_three_is_shown_and_does_not_decide() -> None:
+    found = some_figures()
+    found.rounds += [a_round(OURS, "many products", 128, accepted) for accepted in (400, 850)]
+
+    [held] = [bound for bound in bounds(found) if bound.what == "Accepting with 128 clients, p95"]
+    [line] = [line for line in report.document(found).splitlines() if line.startswith(f"| 128 | {OURS} | 800 |")]
+
+    assert (held.measured, held.holds) == ("162 ms", True)
+    assert "| 400–850 |" in line
+    assert "| 150–324 |" in line
 
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:
