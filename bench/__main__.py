@@ -71,10 +71,10 @@ async def _take_turns(figures: Figures, entrants: list[Entrant], wanted: argpars
                 for entrant in in_turn(entrants, number):
                     load = replace(entrant.load, clients=clients, seconds=wanted.seconds)
                     _note(figures, await entrant.measure(load))
-        for entrant in entrants:
-            rate = figures.median(lambda each: each.delivered, entrant.name, MANY, 32)
-            if rate:
-                figures.waits.append(await entrant.wait(rate / 2, 2 * wanted.seconds))
+        for number in range(wanted.rounds):
+            for entrant in in_turn(entrants, number):
+                if saturated := figures.median(lambda each: each.delivered, entrant.name, MANY, 32):
+                    figures.waits.append(await entrant.wait(saturated / 2, wanted.seconds))
 
 
 def _note(figures: Figures, found: Round) -> None:

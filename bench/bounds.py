@@ -1,6 +1,7 @@
 """What must hold, and whether it did in this run."""
 
 from dataclasses import dataclass
+from statistics import median
 
 from .figures import FLOOR, HOT, MANY, OURS, SLOW, USUAL, Figures, Round, old
 from .histogram import Histogram
@@ -62,13 +63,12 @@ def _alone(figures: Figures) -> float | None:
 
 
 def _wait(figures: Figures) -> float | None:
-    found = [each for each in figures.waits if each.contestant == OURS]
-    return Histogram(found[0].seconds).ms(95) if found else None
+    found = figures.waits_of(OURS)
+    return median(Histogram(each.seconds).ms(95) for each in found) if found else None
 
 
 def _empty(figures: Figures) -> float | None:
-    found = [each.empty_after for each in figures.waits if each.contestant == OURS]
-    return found[0] if found else None
+    return max((each.empty_after for each in figures.waits_of(OURS)), default=None)
 
 
 def _grown(figures: Figures) -> float | None:

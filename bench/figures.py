@@ -50,7 +50,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Wait:
-    """From accepting an order to DELIVERED, at half of what the contestant can deliver."""
+    """One round of orders that come steadily, from accepting to DELIVERED, at half of what the contestant delivers."""
 
     contestant: str
     rate: float
@@ -107,6 +107,9 @@ class Figures:
     def ms(self, percent: float, *which: Any) -> float | None:
         """So many milliseconds at most in this share of the answers, in the round in the middle."""
         return self.median(lambda each: Histogram(each.latencies).ms(percent), *which)
+
+    def waits_of(self, contestant: str) -> list[Wait]:
+        return [each for each in self.waits if each.contestant == contestant]
 
     def write(self, file: Path) -> None:
         file.write_text(json.dumps(asdict(self), indent=1) + "\n")

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 _PATIENCE = 300.0
 _LOOK_EVERY = 0.05
-_COMPANY, _ORDERS_WITH_STATEMENTS = 32, 500
+_COMPANY, _ORDERS_WITH_STATEMENTS = 32, 200
 # RabbitMQ's counters are of five seconds ago, PostgreSQL's of one.
 _COUNTED_AFTER = 6.0
 
