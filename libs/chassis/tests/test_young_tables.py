@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.db import Database
 from chassis.young_tables import analyse_grown
-from libs.chassis.tests.factories import column, execute
+from libs.chassis.tests.factories import column, eventually, execute
 
 FILL = "INSERT INTO inbox SELECT gen_random_uuid(), 'test' FROM generate_series(1, {})"
 
@@ -58,6 +58,16 @@ async def test_a_table_is_looked_after_each_time_it_has_doubled(empty: Database)
 
     assert looked_after == [[], ["inbox"], [], ["inbox"], [], [], ["inbox"]]
     assert await column(empty, "SELECT reltuples::int FROM pg_class WHERE relname = 'inbox'") == [8220]
+
+
+async def test_it_is_rough_and_the_daemon_still_comes_to_look_closely(empty: Database) -> None:
+    await execute(empty, FILL.format(20_000))
+    await analyse_grown(empty)
+
+    known = "SELECT array_length(histogram_bounds::text::text[], 1) FROM pg_stats WHERE attname = 'event_id'"
+    assert await column(empty, known) == [11]
+    counted = "SELECT n_mod_since_analyze::int FROM pg_stat_user_tables WHERE relname = 'inbox'"
+    await eventually(lambda: column(empty, f"{counted} AND n_mod_since_analyze >= 20000"), within=10)
 
 
 async def test_what_is_being_looked_after_already_is_passed_over(empty: Database, replica: Database) -> None:
