@@ -67,12 +67,12 @@ class Crowd:
         self._sent = self._answered = 0
         self._free: deque[Client] = deque()
         self._due: deque[float] = deque()
+        self._clients: set[Client] = set()
+        self._coming: set[asyncio.Task[Client]] = set()
 
     async def run(self) -> dict[str, Any]:
-        loop, load = asyncio.get_running_loop(), self.load
-        clients = [
-            (await loop.create_connection(lambda: Client(self), load.host, load.port))[1] for _ in range(load.clients)
-        ]
+        load = self.load
+        clients = [await self._connect() for _ in range(load.clients)]
         began_at = time.time()
         self._began = self._last = time.perf_counter()
         if load.rate:
@@ -86,7 +86,9 @@ class Crowd:
         try:
             await self.done
         finally:
-            for client in clients:
+            for task in self._coming:
+                task.cancel()
+            for client in self._clients:
                 client.close()
         return {
             "answers": self.answers,
@@ -102,6 +104,35 @@ class Crowd:
         self.latencies[bucket(int((now - sent) * 1e6))] += 1
         self._answered += 1
         self.next_for(client)
+
+    def lost(self, client: "Client", reason: Exception | None) -> None:
+        """Servers end connections that nobody asks anything on, after some seconds; any other end is a failure."""
+        self._clients.discard(client)
+        if self.done.done():
+            return
+        if client.is_waiting:
+            self.done.set_exception(reason or ConnectionError("the server has hung up"))
+            return
+        if client in self._free:
+            self._free.remove(client)
+        task = asyncio.create_task(self._connect())
+        self._coming.add(task)
+        task.add_done_callback(self._come)
+
+    async def _connect(self) -> "Client":
+        loop, load = asyncio.get_running_loop(), self.load
+        _, client = await loop.create_connection(lambda: Client(self), load.host, load.port)
+        self._clients.add(client)
+        return client
+
+    def _come(self, task: "asyncio.Task[Client]") -> None:
+        self._coming.discard(task)
+        if task.cancelled() or self.done.done():
+            return
+        if failure := task.exception():
+            self.done.set_exception(failure)
+        else:
+            self.next_for(task.result())
 
     def next_for(self, client: "Client") -> None:
         if self.load.rate:
@@ -147,6 +178,7 @@ class Client(asyncio.Protocol):
         self._request = b""
         self._sent = 0.0
         self._received = b""
+        self.is_waiting = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # The loop's own kind is none of asyncio's classes.
@@ -161,6 +193,7 @@ class Client(asyncio.Protocol):
             self._left, self._request = self._repeats, self._crowd.requests.next()
         self._left -= 1
         self._sent = since
+        self.is_waiting = True
         self._write(self._request)
 
     def data_received(self, data: bytes) -> None:
@@ -175,11 +208,11 @@ class Client(asyncio.Protocol):
         if len(received) < end + 4 + length:
             return
         self._received = b""
+        self.is_waiting = False
         self._crowd.answered(self, int(received[9:12]), self._sent)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._crowd.done.done():
-            self._crowd.done.set_exception(exc or ConnectionError("the server has hung up"))
+        self._crowd.lost(self, exc)
 
 
 async def main() -> None:

@@ -16,14 +16,14 @@ Heard = list[bytes]
 
 
 @asynccontextmanager
-async def a_server(status: Callable[[int], int]) -> AsyncIterator[tuple[int, Heard]]:
-    """Answers in two pieces, as the network may deliver any answer."""
+async def a_server(status: Callable[[int], int], answers: int) -> AsyncIterator[tuple[int, Heard]]:
+    """Answers in two pieces, as the network may deliver any answer; after so many it ends a connection."""
     heard: Heard = []
     tasks: list[Any] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.append(asyncio.current_task())
-        while True:
+        for _ in range(answers):
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.IncompleteReadError:
@@ -35,6 +35,8 @@ async def a_server(status: Callable[[int], int]) -> AsyncIterator[tuple[int, Hea
             writer.write(b"HTTP/1.1 %d X\r\nContent-Le" % status(len(heard)))
             await asyncio.sleep(0)
             writer.write(b"ngth: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     try:
@@ -44,8 +46,10 @@ async def a_server(status: Callable[[int], int]) -> AsyncIterator[tuple[int, Hea
         await asyncio.gather(*tasks)
 
 
-async def place(load: Load, status: Callable[[int], int] = lambda _: 201) -> tuple[dict[str, Any], Heard]:
-    async with a_server(status) as (port, heard):
+async def place(
+    load: Load, status: Callable[[int], int] = lambda _: 201, answers: int = 1000
+) -> tuple[dict[str, Any], Heard]:
+    async with a_server(status, answers) as (port, heard):
         return await Crowd(replace(load, port=port)).run(), heard
 
 
@@ -81,3 +85,15 @@ async def test_paced_requests_are_all_sent_however_few_send_them(clients: int) -
 
     assert saw["answers"] == {201: 20}
     assert len(heard) == 20
+
+
+async def test_a_connection_that_the_server_has_ended_between_requests_is_made_again() -> None:
+    saw, heard = await place(replace(_LOAD, rate=50, most=6), answers=1)
+
+    assert saw["answers"] == {201: 6}
+    assert len(keys(heard)) == 6
+
+
+async def test_a_server_that_hangs_up_without_an_answer_is_a_failure() -> None:
+    with pytest.raises(ConnectionError):
+        await place(_LOAD, answers=0)
