@@ -116,6 +116,14 @@ class Replica:
                     raise RuntimeError(f"{self.service} is not ready:\n{self.log()[-4000:]}")
                 await asyncio.sleep(0.05)
 
+    async def answers(self) -> bool:
+        """Whatever it says; a process that was killed does not, also while it is not yet known to have died."""
+        try:
+            async with aiohttp.ClientSession() as client, client.get(f"{self.url}/livez"):
+                return True
+        except aiohttp.ClientError:
+            return False
+
     def log(self) -> str:
         return self._log.read_text(errors="replace")
 
