@@ -1,7 +1,6 @@
 """What must hold, and whether it did in this run."""
 
 from dataclasses import dataclass
-from statistics import median
 
 from .figures import FLOOR, HOT, MANY, OURS, SLOW, USUAL, Figures, Round, old
 from .histogram import Histogram
@@ -64,7 +63,7 @@ def _alone(figures: Figures) -> float | None:
 
 def _wait(figures: Figures) -> float | None:
     found = figures.waits_of(OURS)
-    return median(Histogram(each.seconds).ms(95) for each in found) if found else None
+    return Histogram.all_of(Histogram(each.seconds) for each in found).ms(95) if found else None
 
 
 def _empty(figures: Figures) -> float | None:

@@ -105,8 +105,9 @@ class Figures:
         return median(map(what, found)) if found else None
 
     def ms(self, percent: float, *which: Any) -> float | None:
-        """So many milliseconds at most in this share of the answers, in the round in the middle."""
-        return self.median(lambda each: Histogram(each.latencies).ms(percent), *which)
+        """So many milliseconds at most in this share of the answers of all rounds."""
+        found = self.of(*which)
+        return Histogram.all_of(Histogram(each.latencies) for each in found).ms(percent) if found else None
 
     def waits_of(self, contestant: str) -> list[Wait]:
         return [each for each in self.waits if each.contestant == contestant]

@@ -1,4 +1,4 @@
-"""Latencies as counts in buckets of 3 %, so that any number of them costs nothing to keep."""
+"""Latencies as counts in buckets of 3 %, so that any number of them costs nothing to keep and can be added up."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,6 +17,13 @@ class Histogram:
     @classmethod
     def of(cls, seconds: Iterable[float]) -> "Histogram":
         return cls(Counter(bucket(int(each * 1e6)) for each in seconds))
+
+    @classmethod
+    def all_of(cls, histograms: Iterable["Histogram"]) -> "Histogram":
+        total: Counter[int] = Counter()
+        for histogram in histograms:
+            total.update(histogram.counts)
+        return cls(total)
 
     def __len__(self) -> int:
         return self.counts.total()

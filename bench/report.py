@@ -138,7 +138,9 @@ def _accepting(figures: Figures) -> str:
                 )
             )
     head = ("clients", "", "orders/s", "in each round", "p50 ms", "p95 ms", "p99 ms", "p95 in each", "other answers")
-    words = "Each figure is the median of the rounds; beside it are the lowest and the highest of them.\n\n"
+    words = (
+        "Rates are medians of the rounds, percentiles are of all answers; beside them the lowest and highest round.\n\n"
+    )
     return "## Orders accepted\n\n![](benchmarks/accepting.svg)\n\n" + words + _table(head, rows)
 
 
@@ -161,14 +163,15 @@ def _waiting(figures: Figures) -> str:
         found = figures.waits_of(name)
         if not found:
             continue
-        answers, ways = [Histogram(each.latencies) for each in found], [Histogram(each.seconds) for each in found]
-        slowest = [each.ms(95) for each in ways]
+        answers = Histogram.all_of(Histogram(each.latencies) for each in found)
+        ways = Histogram.all_of(Histogram(each.seconds) for each in found)
+        slowest = [Histogram(each.seconds).ms(95) for each in found]
         rows.append(
             (
                 name,
                 f"{found[0].rate:,.0f}",
-                *(f"{median(each.ms(percent) for each in answers):.0f}" for percent in (50, 95)),
-                *(f"{median(each.ms(percent) for each in ways):.0f}" for percent in (50, 95)),
+                *(f"{answers.ms(percent):.0f}" for percent in (50, 95)),
+                *(f"{ways.ms(percent):.0f}" for percent in (50, 95)),
                 f"{min(slowest):.0f}–{max(slowest):.0f}",
                 f"{max(each.empty_after for each in found):.1f}",
             )

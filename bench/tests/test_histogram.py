@@ -32,5 +32,15 @@ def test_below_64_microseconds_nothing_is_rounded() -> None:
     assert Histogram({bucket(63): 1}).ms(50) == 0.063
 
 
+def test_rounds_are_added_up() -> None:
+    quick, slow = Histogram.of([0.001] * 95), Histogram.of([1.0] * 5)
+
+    both = Histogram.all_of([quick, slow])
+
+    assert len(both) == 100
+    assert both.ms(95) < 1.1
+    assert both.ms(96) > 980
+
+
 def test_of_nothing_nothing_is_said() -> None:
     assert Histogram().ms(95) == 0

@@ -33,14 +33,14 @@ def test_every_bound_is_held_against_what_was_measured() -> None:
     assert found["Outboxes and queues empty after the end of load, at half of saturation"] == ("0.50 s", True)
 
 
-def test_one_slow_round_of_three_is_shown_and_does_not_decide() -> None:
+def test_one_slow_round_of_three_is_shown_and_counts() -> None:
     found = some_figures()
     found.rounds += [a_round(OURS, "many products", 128, accepted) for accepted in (400, 850)]
 
     [held] = [bound for bound in bounds(found) if bound.what == "Accepting with 128 clients, p95"]
     [line] = [line for line in report.document(found).splitlines() if line.startswith(f"| 128 | {OURS} | 800 |")]
 
-    assert (held.measured, held.holds) == ("162 ms", True)
+    assert (held.measured, held.holds) == ("324 ms", False)
     assert "| 400–850 |" in line
     assert "| 150–324 |" in line
 
