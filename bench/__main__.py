@@ -15,7 +15,7 @@ import uvloop
 
 from . import machine, others, ours, report, shapes, wares
 from .contestant import Contestant
-from .figures import FLOOR, MANY, OURS, TRACED, USUAL, Figures, Round
+from .figures import FLOOR, OURS, TRACED, USUAL, Figures, Round
 from .machine import Machine
 from .measuring import Entrant, counted_by_now, enter, in_turn
 
@@ -25,6 +25,7 @@ CONTESTANTS: Final[dict[str, Callable[[Machine], AbstractAsyncContextManager[Con
     TRACED: ours.with_traces,
     USUAL: others.usual,
 }
+_SATURATING: Final = 32
 SHAPES: Final = ("many", "shapes", "old")
 
 
@@ -64,17 +65,15 @@ async def _run(machine: Machine, wanted: argparse.Namespace) -> Path:
 
 async def _take_turns(figures: Figures, entrants: list[Entrant], wanted: argparse.Namespace) -> None:
     for entrant in entrants:  # warms up
-        await entrant.measure(replace(entrant.load, clients=32, seconds=wanted.seconds))
+        await entrant.measure(replace(entrant.load, clients=_SATURATING, seconds=wanted.seconds))
     if "many" in wanted.shapes:
         for number in range(wanted.rounds):
             for clients in wanted.clients:
                 for entrant in in_turn(entrants, number):
-                    load = replace(entrant.load, clients=clients, seconds=wanted.seconds)
-                    _note(figures, await entrant.measure(load))
-        for number in range(wanted.rounds):
-            for entrant in in_turn(entrants, number):
-                if saturated := figures.median(lambda each: each.delivered, entrant.name, MANY, 32):
-                    figures.waits.append(await entrant.wait(saturated / 2, wanted.seconds))
+                    saturated = await entrant.measure(replace(entrant.load, clients=clients, seconds=wanted.seconds))
+                    _note(figures, saturated)
+                    if clients == _SATURATING:
+                        figures.waits.append(await entrant.wait(saturated.delivered / 2, 2 * wanted.seconds))
 
 
 def _note(figures: Figures, found: Round) -> None:
@@ -92,13 +91,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--shapes", nargs="*", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--clients", nargs="+", type=int, default=[32, 1, 8, 128])
     parser.add_argument("--old", nargs="+", type=int, help="how many old orders; 10 and 100,000")
-    parser.add_argument("--rounds", type=int, help="3")
+    parser.add_argument("--rounds", type=int, help="2, with --long 5")
     parser.add_argument("--seconds", type=float, help="of one load; 2")
     parser.add_argument("--docs", type=Path, help="where the report goes; docs, and with --quick build")
-    parser.add_argument("--long", action="store_true", help="also a million old orders, and the memory over 100,000")
+    parser.add_argument("--long", action="store_true", help="more rounds, a million old orders, and 100,000 new ones")
     parser.add_argument("--quick", action="store_true", help="one short round, to try it; little is to be learnt of it")
     given = parser.parse_args()
-    given.rounds = given.rounds or (1 if given.quick else 3)
+    given.rounds = given.rounds or (1 if given.quick else 5 if given.long else 2)
     given.seconds = given.seconds or (1.0 if given.quick else 2.0)
     given.old = given.old or ([10, 10_000] if given.quick else [10, 100_000, *([1_000_000] if given.long else [])])
     given.docs = given.docs or Path("build" if given.quick else "docs")

@@ -169,7 +169,7 @@ def _waiting(figures: Figures) -> str:
         rows.append(
             (
                 name,
-                f"{found[0].rate:,.0f}",
+                f"{median(each.rate for each in found):,.0f}",
                 *(f"{answers.ms(percent):.0f}" for percent in (50, 95)),
                 *(f"{ways.ms(percent):.0f}" for percent in (50, 95)),
                 f"{min(slowest):.0f}–{max(slowest):.0f}",
@@ -180,7 +180,9 @@ def _waiting(figures: Figures) -> str:
         return ""
     accepting, delivering = ("accept p50 ms", "p95 ms"), ("to DELIVERED p50 ms", "p95 ms", "p95 in each")
     head = ("", "orders/s", *accepting, *delivering, "all done, s after the load at most")
-    words = "\n\nOrders that come steadily, at half of what the contestant delivers at 32 clients:\n\n"
+    words = (
+        "\n\nOrders that come steadily, each round at half of what the contestant has just delivered of 32 clients:\n\n"
+    )
     return words + _table(head, rows)
 
 

@@ -17,6 +17,8 @@ _BURST: Final = 1000
 _IDLE: Final = 3.0
 _STEP: Final = 10_000
 _MOST: Final = 100_000
+# What differs least takes the most rounds.
+_TURNS: Final = 3
 
 
 async def all_of(entrants: Sequence[Entrant], machine: Machine, rounds: int, seconds: float) -> AsyncIterator[Round]:
@@ -42,8 +44,8 @@ async def among_old_orders(machine: Machine, sizes: Sequence[int], rounds: int, 
             platform = await stack.enter_async_context(ours.orderflow(f"orderflow among {size}", machine, size))
             entrants.append((old_shape(size), await enter(platform, machine, wares.of_many())))
         await machine.execute("CHECKPOINT")
-        # What differs least takes the most rounds; the first warms up.
-        for number in range(2 * rounds + 1):
+        # The first warms up.
+        for number in range(_TURNS * rounds + 1):
             for shape, entrant in in_turn(entrants, number):
                 found = await entrant.measure(replace(entrant.load, clients=_CLIENTS, seconds=seconds), shape)
                 if number:

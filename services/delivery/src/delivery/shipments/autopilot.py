@@ -32,7 +32,7 @@ _OFTEN: Final = timedelta(milliseconds=200)
 _MOST_BATCHES = 40
 _LONGEST_PAUSE = 30.0
 # After the last batch of a run, before the next commit may start another.
-_SHORTEST_REST, _LONGEST_REST = 0.05, 0.5
+_SHORTEST_REST, _LONGEST_REST = 0.02, 0.5
 
 
 @dataclass(frozen=True)
