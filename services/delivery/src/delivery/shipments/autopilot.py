@@ -28,6 +28,8 @@ AUTOPILOT: Final = "autopilot"
 """How it is named in the audit log."""
 
 _OFTEN: Final = timedelta(milliseconds=200)
+# For what another replica has left undone: each is woken by its own commits.
+_SELDOM: Final = timedelta(seconds=1)
 # Then the clock may be stopped, or the other jobs have their turn; the rest is done in the next run.
 _MOST_BATCHES = 40
 _LONGEST_PAUSE = 30.0
@@ -51,12 +53,9 @@ class Autopilot:
         self._paused_until = 0.0
 
     def jobs(self) -> list[Job]:
-        """Each is woken only where nothing has to wait: whoever came too early would find nothing to do."""
-        dispatching = None if self._pace.dispatch_after else self._database.woken(TO_DISPATCH)
-        delivering = None if self._pace.deliver_after else self._database.woken(TO_DELIVER)
         return [
-            Job("dispatch_due", every=_OFTEN, run=self.dispatch_due, everywhere=True, woken_by=dispatching),
-            Job("deliver_due", every=_OFTEN, run=self.deliver_due, everywhere=True, woken_by=delivering),
+            self._job("dispatch_due", self.dispatch_due, TO_DISPATCH, self._pace.dispatch_after),
+            self._job("deliver_due", self.deliver_due, TO_DELIVER, self._pace.deliver_after),
         ]
 
     async def dispatch_due(self) -> int:
@@ -74,6 +73,12 @@ class Autopilot:
 
     async def deliver_due(self) -> int:
         return await self._drain(self._deliver_batch)
+
+    def _job(self, name: str, run: Callable[[], Awaitable[int]], topic: str, after: timedelta) -> Job:
+        """Woken only where nothing has to wait: whoever came too early would find nothing to do."""
+        if after:
+            return Job(name, every=_OFTEN, run=run, everywhere=True)
+        return Job(name, every=_SELDOM, run=run, everywhere=True, woken_by=self._database.woken(topic))
 
     async def _drain(self, take_batch: Callable[[UUID], Awaitable[list[Shipment]]]) -> int:
         """Goes on behind the last one taken: what could not be done now must not keep the others waiting."""
