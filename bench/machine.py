@@ -19,7 +19,9 @@ from tests.harness.postgres import PostgresServer
 from tests.harness.rabbitmq import RabbitMQ
 
 # A checkpoint in the midst of somebody's round would be taken for their slowness.
-_SETTINGS: Final = {"max_wal_size": "16GB", "checkpoint_timeout": "1h"}
+_SETTINGS: Final = {"max_wal_size": "16GB", "min_wal_size": "8GB", "checkpoint_timeout": "1h"}
+_LOG_FILES: Final = 128
+_NEXT_LOG_FILE: Final = ("SELECT pg_logical_emit_message(true, 'bench', 'next')", "SELECT pg_switch_wal()")
 WATCHING: Final = "bench"
 _PACKAGES: Final = ("fastapi", "uvicorn", "uvloop", "sqlalchemy", "asyncpg", "aio-pika", "aiohttp", "pydantic")
 
@@ -54,6 +56,8 @@ class Machine:
     async def settle(self) -> None:
         settings = [f"ALTER SYSTEM SET {name} = '{value}'" for name, value in _SETTINGS.items()]
         await self.execute(*settings, "SELECT pg_reload_conf()")
+        # Where a server has run for a while there are some to use again; to make one stops all commits for 20 ms.
+        await self.execute(*_LOG_FILES * _NEXT_LOG_FILE, "CHECKPOINT")
 
     async def delay_commits(self, microseconds: int) -> None:
         """Each flush of the log waits so long before, as on a disk that is slower by it; for all, from now on."""
