@@ -56,7 +56,7 @@ class Machine:
     async def settle(self) -> None:
         settings = [f"ALTER SYSTEM SET {name} = '{value}'" for name, value in _SETTINGS.items()]
         await self.execute(*settings, "SELECT pg_reload_conf()")
-        # Where a server has run for a while there are some to use again; to make one stops all commits for 20 ms.
+        # Where a server has run for a while there are some to use again; to make one takes the time of many commits.
         await self.execute(*_LOG_FILES * _NEXT_LOG_FILE, "CHECKPOINT")
 
     async def delay_commits(self, microseconds: int) -> None:

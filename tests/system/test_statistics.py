@@ -1,4 +1,4 @@
-"""PostgreSQL makes statistics only of what somebody asks for rows by: those of documents cost it seconds."""
+"""PostgreSQL makes statistics only of what somebody asks for rows by: those of documents take longest."""
 
 import asyncpg
 import pytest
