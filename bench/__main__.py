@@ -17,7 +17,8 @@ from . import machine, others, ours, report, shapes, wares
 from .contestant import Contestant
 from .figures import FLOOR, OURS, TRACED, USUAL, Figures, Round
 from .machine import Machine
-from .measuring import Entrant, counted_by_now, enter, in_turn
+from .measuring import Entrant, counted_by_now, enter
+from .turns import Turns, in_turn
 
 CONTESTANTS: Final[dict[str, Callable[[Machine], AbstractAsyncContextManager[Contestant]]]] = {
     FLOOR: others.floor,
@@ -44,36 +45,45 @@ async def _run(machine: Machine, wanted: argparse.Namespace) -> Path:
         contestants = {name: await stack.enter_async_context(CONTESTANTS[name](machine)) for name in wanted.contestants}
         await counted_by_now()
         entrants = {name: await enter(each, machine, wares.of_many()) for name, each in contestants.items()}
+        turns = Turns(list(contestants.values()))
         await machine.execute("CHECKPOINT")
-        await _take_turns(figures, list(entrants.values()), wanted)
+        await _take_turns(figures, list(entrants.values()), turns, wanted)
         if "shapes" in wanted.shapes:
             those = [entrants[name] for name in (FLOOR, OURS) if name in entrants]
-            async for found in shapes.all_of(those, machine, wanted.rounds, wanted.seconds):
+            async for found in shapes.all_of(those, turns, machine, wanted.rounds, wanted.seconds):
                 _note(figures, found)
-        statements = {name: await entrant.statements() for name, entrant in entrants.items()}
+        statements = {}
+        for name, entrant in entrants.items():
+            async with turns.of(entrant.contestant):
+                statements[name] = await entrant.statements()
         await counted_by_now()
         figures.costs += [await entrant.cost(statements[name]) for name, entrant in entrants.items()]
         if wanted.long and OURS in entrants:
-            async for grown in shapes.growth(entrants[OURS]):
-                figures.growth.append(grown)
-                print(f"{grown.orders:,} orders: { ({name: round(mb) for name, mb in grown.megabytes.items()}) } MB")
+            async with turns.of(contestants[OURS]):
+                async for grown in shapes.growth(entrants[OURS]):
+                    figures.growth.append(grown)
+                    print(
+                        f"{grown.orders:,} orders: { ({name: round(mb) for name, mb in grown.megabytes.items()}) } MB"
+                    )
     if "old" in wanted.shapes:
         async for found in shapes.among_old_orders(machine, wanted.old, wanted.rounds, wanted.seconds):
             _note(figures, found)
     return report.write(figures, wanted.docs)
 
 
-async def _take_turns(figures: Figures, entrants: list[Entrant], wanted: argparse.Namespace) -> None:
+async def _take_turns(figures: Figures, entrants: list[Entrant], turns: Turns, wanted: argparse.Namespace) -> None:
     for entrant in entrants:  # warms up
-        await entrant.measure(replace(entrant.load, clients=_SATURATING, seconds=wanted.seconds))
+        async with turns.of(entrant.contestant):
+            await entrant.measure(replace(entrant.load, clients=_SATURATING, seconds=wanted.seconds))
     if "many" in wanted.shapes:
         for number in range(wanted.rounds):
             for clients in wanted.clients:
                 for entrant in in_turn(entrants, number):
-                    saturated = await entrant.measure(replace(entrant.load, clients=clients, seconds=wanted.seconds))
-                    _note(figures, saturated)
-                    if clients == _SATURATING:
-                        figures.waits.append(await entrant.wait(saturated.delivered / 2, 2 * wanted.seconds))
+                    async with turns.of(entrant.contestant):
+                        measured = await entrant.measure(replace(entrant.load, clients=clients, seconds=wanted.seconds))
+                        _note(figures, measured)
+                        if clients == _SATURATING:
+                            figures.waits.append(await entrant.wait(measured.delivered / 2, 2 * wanted.seconds))
 
 
 def _note(figures: Figures, found: Round) -> None:

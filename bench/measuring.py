@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TypeVar
 from uuid import UUID
 
 import aiormq
@@ -16,8 +15,6 @@ from .histogram import Histogram
 from .load import Load, Outcome, run
 from .machine import Machine
 from .statements import NotShown, counted
-
-T = TypeVar("T")
 
 _PATIENCE = 300.0
 _LOOK_EVERY = 0.05
@@ -130,12 +127,6 @@ async def counted_by_now() -> None:
 async def enter(contestant: Contestant, machine: Machine, bodies: Sequence[str]) -> Entrant:
     """What it took to begin is no order's: it has to be `counted_by_now`."""
     return Entrant(contestant, machine, await trees_of(contestant, machine), await count(contestant, machine), bodies)
-
-
-def in_turn(everyone: Sequence[T], round_number: int) -> list[T]:
-    """Nobody always follows the same one."""
-    first = round_number % len(everyone)
-    return [*everyone[first:], *everyone[:first]]
 
 
 async def _waiting(channel: aiormq.abc.AbstractChannel, queues: Sequence[str]) -> int:

@@ -9,7 +9,8 @@ from . import ours, wares
 from .figures import HOT, MANY, REPEATS, SHORT, SLOW, Growth, Round
 from .figures import old as old_shape
 from .machine import Machine
-from .measuring import Entrant, enter, in_turn
+from .measuring import Entrant, enter
+from .turns import Turns, in_turn
 
 _CLIENTS: Final = 32
 _DELAY: Final = 2000
@@ -21,19 +22,30 @@ _MOST: Final = 100_000
 _TURNS: Final = 3
 
 
-async def all_of(entrants: Sequence[Entrant], machine: Machine, rounds: int, seconds: float) -> AsyncIterator[Round]:
+async def all_of(
+    entrants: Sequence[Entrant], turns: Turns, machine: Machine, rounds: int, seconds: float
+) -> AsyncIterator[Round]:
     # The plain load has its own rounds before.
     for _ in range(max(1, rounds - 1)):
         for entrant in entrants:
-            plain = replace(entrant.load, clients=_CLIENTS, seconds=seconds)
-            yield await entrant.measure(plain, MANY)
-            yield await entrant.measure(replace(plain, bodies=wares.of_one_hot()), HOT)
-            yield await entrant.measure(replace(plain, bodies=wares.a_fifth_short()), SHORT, refused=400)
-            if entrant.contestant.tokens:  # the others know no keys
-                yield await entrant.measure(replace(plain, repeats=2), REPEATS)
-            async with _slow_commits(machine):
-                yield await entrant.measure(plain, SLOW)
-            yield await entrant.burst(_IDLE, _BURST)
+            async with turns.of(entrant.contestant):
+                found = await _each(entrant, machine, seconds)
+            for one in found:
+                yield one
+
+
+async def _each(entrant: Entrant, machine: Machine, seconds: float) -> list[Round]:
+    plain = replace(entrant.load, clients=_CLIENTS, seconds=seconds)
+    found = [
+        await entrant.measure(plain, MANY),
+        await entrant.measure(replace(plain, bodies=wares.of_one_hot()), HOT),
+        await entrant.measure(replace(plain, bodies=wares.a_fifth_short()), SHORT, refused=400),
+    ]
+    if entrant.contestant.tokens:  # the others know no keys
+        found.append(await entrant.measure(replace(plain, repeats=2), REPEATS))
+    async with _slow_commits(machine):
+        found.append(await entrant.measure(plain, SLOW))
+    return [*found, await entrant.burst(_IDLE, _BURST)]
 
 
 async def among_old_orders(machine: Machine, sizes: Sequence[int], rounds: int, seconds: float) -> AsyncIterator[Round]:
@@ -43,11 +55,13 @@ async def among_old_orders(machine: Machine, sizes: Sequence[int], rounds: int, 
         for size in sizes:
             platform = await stack.enter_async_context(ours.orderflow(f"orderflow among {size}", machine, size))
             entrants.append((old_shape(size), await enter(platform, machine, wares.of_many())))
+        turns = Turns([entrant.contestant for _, entrant in entrants])
         await machine.execute("CHECKPOINT")
         # The first warms up.
         for number in range(_TURNS * rounds + 1):
             for shape, entrant in in_turn(entrants, number):
-                found = await entrant.measure(replace(entrant.load, clients=_CLIENTS, seconds=seconds), shape)
+                async with turns.of(entrant.contestant):
+                    found = await entrant.measure(replace(entrant.load, clients=_CLIENTS, seconds=seconds), shape)
                 if number:
                     yield replace(found, contestant="orderflow")
 

@@ -7,9 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 LONGEST_BREATHER: Final = timedelta(milliseconds=90)
-# So few who wait for an answer are no crowd; for each so many more the breather is there once more, up to six times.
+# Of it, where nobody waits.
+_ALWAYS: Final = 0.25
+# So few who wait for an answer are no crowd; for each so many more there is one. Beyond many it is a rush, and for each
+# so many more there are four, up to fifteen in all.
 _FEW: Final = 16
-_LARGEST_CROWD: Final = 6.0
+_MANY: Final = 64
+_MOST: Final = 112
+_IN_A_RUSH: Final = 4
 
 
 class _Requests:
@@ -28,18 +33,22 @@ class _Requests:
 
     @property
     def crowd(self) -> float:
-        return min(max(0, self._count - _FEW) / _FEW, _LARGEST_CROWD)
+        """How many breathers it is worth."""
+        beyond_few = max(0, min(self._count, _MANY) - _FEW)
+        beyond_many = max(0, min(self._count, _MOST) - _MANY)
+        return (beyond_few + _IN_A_RUSH * beyond_many) / _FEW
 
 
 requests: Final = _Requests()
 
 
 def breather(*, since: float, longest: timedelta = LONGEST_BREATHER, was_full: bool = False) -> float:
-    """What others get after a piece of work: twice as long as it took, within bounds; nothing where more is waiting.
+    """What others get after a piece of work: half as long as it took, within bounds; nothing where more is waiting.
 
     Under load more gathers meanwhile, and what is done together costs less; what comes alone has not waited. Is there
-    a crowd that waits for answers, it goes first, whatever else is waiting.
+    a crowd that waits for answers, it goes first, whatever else is waiting: twice as long as the work took, within
+    bounds, for each of its parts.
     """
     took = asyncio.get_running_loop().time() - since
-    times = requests.crowd if was_full else 1 + requests.crowd
+    times = requests.crowd if was_full else _ALWAYS + requests.crowd
     return times * min(2 * took, longest.total_seconds())

@@ -4,6 +4,7 @@ Such rows are kept from everybody else for a while. If nothing comes of them her
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +15,8 @@ from .broker import Message
 KEPT_FOR: Final = timedelta(seconds=3)
 """Much longer than it takes to send them, and no longer than others should wait for what a dead process had in hand.
 
-Who is slower may have them sent twice, which whoever hears them notices."""
+What has not been begun in half of it is left to be looked for: with what is begun later another relay could be faster,
+and whoever hears it hears it twice."""
 _MOST: Final = 2_000
 
 
@@ -33,7 +35,8 @@ class Handover:
         self.filled = asyncio.Event()
         """Something is there, or something was left in the outbox to be looked for."""
         self.has_left_some = False
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[tuple[float, Entry]] = deque()
+        """With when they came."""
         self._is_open = False
 
     @property
@@ -51,13 +54,20 @@ class Handover:
     def close(self) -> list[Entry]:
         """What was not taken yet."""
         self._is_open = False
-        return self.take(len(self._entries))
+        left = [entry for _, entry in self._entries]
+        self._entries.clear()
+        return left
 
     def put(self, entries: Sequence[Entry]) -> None:
         """After the commit. Without entries: there are rows that were not kept."""
-        self._entries.extend(entries)
+        now = time.monotonic()
+        self._entries.extend((now, entry) for entry in entries)
         self.has_left_some = self.has_left_some or not entries
         self.filled.set()
 
     def take(self, most: int) -> list[Entry]:
-        return [self._entries.popleft() for _ in range(min(most, len(self._entries)))]
+        too_old = time.monotonic() - self.kept_for.total_seconds() / 2
+        while self._entries and self._entries[0][0] < too_old:
+            self._entries.popleft()
+            self.has_left_some = True
+        return [self._entries.popleft()[1] for _ in range(min(most, len(self._entries)))]

@@ -77,14 +77,11 @@ class Relay:
             while not self._stopping.is_set():
                 handover.filled.clear()
                 if entries := handover.take(self._batch):
-                    began = self._now()
-                    await self._try(self._send(entries))
-                    was_full = len(entries) == self._batch
-                    rest = breather(since=began, longest=self._longest_breather, was_full=was_full)
-                    await happens(self._stopping, within=rest)
-                elif handover.has_left_some or self._now() >= self._next_look:
-                    await self._look()
-                else:
+                    await self._unhurried(self._send(entries))
+                # However much comes by hand: what was left may be older.
+                if self._is_to_look():
+                    await self._unhurried(self._look())
+                elif not entries:
                     await happens(handover.filled, self._next_look - self._now())
         finally:
             await self._leave(handover.close())
@@ -104,16 +101,27 @@ class Relay:
                 self._failures = 0
         return len(entries)
 
-    async def _look(self) -> None:
+    def _is_to_look(self) -> bool:
+        is_due = self._database.handover.has_left_some or self._now() >= self._next_look
+        return is_due and not self._stopping.is_set()
+
+    async def _unhurried(self, sending: Awaitable[int]) -> None:
+        began = self._now()
+        if sent := await self._try(sending):
+            rest = breather(since=began, longest=self._longest_breather, was_full=sent == self._batch)
+            await happens(self._stopping, within=rest)
+
+    async def _look(self) -> int:
         handover = self._database.handover
         handover.has_left_some = False
-        taken = await self._try(self.send_batch())
-        if taken is not None and taken < self._batch:
+        taken = await self.send_batch()
+        if taken < self._batch:
             self._next_look = self._now() + self._look_every
             # Nothing waits that is older than what comes now.
             handover.open()
+        return taken
 
-    async def _send(self, entries: Sequence[Entry]) -> None:
+    async def _send(self, entries: Sequence[Entry]) -> int:
         try:
             results = await self._publish(entries)
             if any(results):
@@ -125,6 +133,7 @@ class Relay:
         except Exception:
             await self._leave([*entries, *self._database.handover.close()])
             raise
+        return len(entries)
 
     async def _leave(self, entries: Sequence[Entry]) -> None:
         """To be looked for, by whoever comes first."""
@@ -141,7 +150,7 @@ class Relay:
         _note(entries, results)
         return results
 
-    async def _try(self, sending: Awaitable[int | None]) -> int | None:
+    async def _try(self, sending: Awaitable[int]) -> int | None:
         """None if it has failed, after a pause. New events do not shorten that: they would not get through either."""
         try:
             return await sending

@@ -1,6 +1,8 @@
 """What a process commits its own relay sends at once, without looking for it, and nobody else does meanwhile."""
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from chassis import failpoints
+from chassis.broker import Message
 from chassis.db import Database
 from chassis.errors import Unavailable
 from chassis.handover import KEPT_FOR, Entry, Handover
@@ -181,6 +184,7 @@ async def send_for_a_while(database: Database, world: FakeBroker, *numbers: int)
 
 
 async def test_after_a_batch_others_get_their_time_and_more_gathers(database: Database, world: FakeBroker) -> None:
+    database.handover.kept_for = timedelta(minutes=1)
     relay = Relay(database, world, Telemetry("test"), look_every=NEVER, breather=timedelta(seconds=30))
     async with running(relay):
         await ready(database)
@@ -196,6 +200,7 @@ async def test_after_a_batch_others_get_their_time_and_more_gathers(database: Da
 async def test_a_crowd_that_waits_for_answers_goes_first_even_where_more_is_to_be_sent(
     database: Database, world: FakeBroker
 ) -> None:
+    database.handover.kept_for = timedelta(minutes=1)
     relay = Relay(database, world, Telemetry("test"), batch=2, look_every=NEVER, breather=timedelta(seconds=30))
     with waiting_for_answers(64):
         async with running(relay):
@@ -207,6 +212,60 @@ async def test_a_crowd_that_waits_for_answers_goes_first_even_where_more_is_to_b
             await eventually(lambda: unsent_is(database, 0))
 
     assert world.heard == [[1, 2], [3, 4]]
+
+
+async def test_what_stays_in_hand_for_long_is_sent_by_whoever_finds_it_and_not_once_more(
+    database: Database, replica: Database, world: FakeBroker
+) -> None:
+    database.handover.kept_for = timedelta(milliseconds=200)
+    database.handover.open()
+    await place(database, 1)
+    elsewhere = FakeBroker()
+    await eventually(lambda: sends(relay_of(replica, elsewhere)))
+
+    async with running(often_looking(database, world)):
+        await place(database, 2)
+        await eventually(lambda: unsent_is(database, 0))
+
+    assert elsewhere.all_heard == [1]
+    assert world.all_heard == [2]
+
+
+async def test_what_was_left_is_looked_for_however_much_comes_by_hand(database: Database, replica: Database) -> None:
+    world = Busy(database)
+    async with running(often_looking(database, world)):
+        await ready(database)
+        await place(database, 1)
+        await until(lambda: len(world.heard) > 3)
+        await place(replica, 0)
+        await until(lambda: 0 in world.all_heard)
+        world.is_busy = False
+        await eventually(lambda: unsent_is(database, 0))
+
+    assert sorted(world.all_heard) == list(range(len(world.all_heard)))
+
+
+class Busy(FakeBroker):
+    """While something is being sent the next is already there."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self.is_busy = True
+        self._database = database
+        self._numbers = itertools.count(2)
+
+    async def publish(self, messages: Sequence[Message]) -> list[Exception | None]:
+        if self.is_busy:
+            await place(self._database, next(self._numbers))
+        return await super().publish(messages)
+
+
+def often_looking(database: Database, world: FakeBroker) -> Relay:
+    return Relay(database, world, Telemetry("test"), look_every=timedelta(milliseconds=50))
+
+
+async def sends(relay: Relay) -> bool:
+    return await relay.send_batch() > 0
 
 
 def test_more_than_can_be_sent_soon_is_left_to_be_looked_for() -> None:

@@ -20,7 +20,8 @@ from .smtp import SmtpTransport
 from .transport import Transport
 from .writing import WRITTEN
 
-_BREATHER: Final = timedelta(milliseconds=100)
+# Of which there is a quarter, as nobody waits for this process' answers.
+_BREATHER: Final = timedelta(milliseconds=400)
 
 
 @dataclass(frozen=True)
