@@ -33,7 +33,8 @@ _SELDOM: Final = timedelta(seconds=1)
 # Then the clock may be stopped, or the other jobs have their turn; the rest is done in the next run.
 _MOST_BATCHES = 40
 _LONGEST_PAUSE = 30.0
-# After the last batch of a run, before the next commit may start another.
+# After the last batch of a run, before the next commit may start another: of the time that it took, within bounds.
+_REST = 0.5
 _SHORTEST_REST, _LONGEST_REST = 0.02, 0.5
 
 
@@ -94,7 +95,8 @@ class Autopilot:
             began = time.monotonic()
         if taken:
             # Who was alone has not waited; those who come meanwhile go together, however many commits they are.
-            await asyncio.sleep(min(max(time.monotonic() - began, _SHORTEST_REST), _LONGEST_REST))
+            rest = _REST * (time.monotonic() - began)
+            await asyncio.sleep(min(max(rest, _SHORTEST_REST), _LONGEST_REST))
         return taken
 
     async def _dispatch_batch(self, after: UUID) -> list[Shipment]:
