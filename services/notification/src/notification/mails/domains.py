@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
 from chassis.breaker import Breaker
 
@@ -15,6 +16,8 @@ class Domains:
 
     def __init__(self) -> None:
         self._troubled: dict[str, Breaker] = {}
+        # For as long as somebody tries: of those who begin together and fail, each counts.
+        self._tried: WeakValueDictionary[str, Breaker] = WeakValueDictionary()
 
     def wait(self, domain: str) -> float:
         """Seconds until a mail there would be let through."""
@@ -27,7 +30,8 @@ class Domains:
     @contextmanager
     def watch(self, domain: str) -> Iterator[None]:
         """Around one attempt, as `Breaker.watch`."""
-        breaker = self._troubled.get(domain) or Breaker("mail", longest=_LONGEST_PAUSE)
+        breaker = self._troubled.get(domain) or self._tried.get(domain) or Breaker("mail", longest=_LONGEST_PAUSE)
+        self._tried[domain] = breaker
         try:
             with breaker.watch():
                 yield
