@@ -33,6 +33,15 @@ async def test_there_is_none_where_more_is_waiting() -> None:
     assert breather(since=now - 60, was_full=True) == 0
 
 
+async def test_there_is_a_least_unless_more_is_waiting() -> None:
+    now = asyncio.get_running_loop().time()
+    least = timedelta(seconds=1)
+
+    assert breather(since=now, least=least) == 1
+    assert breather(since=now - 60, least=timedelta(milliseconds=1)) == LONGEST / 4
+    assert breather(since=now, least=least, was_full=True) < 1
+
+
 @pytest.mark.parametrize(("crowd", "times"), [(1, 0), (16, 0), (32, 1), (64, 3), (80, 7), (112, 15), (1000, 15)])
 async def test_a_crowd_that_waits_for_answers_makes_it_longer(crowd: int, times: int) -> None:
     now = asyncio.get_running_loop().time()
@@ -64,6 +73,27 @@ async def test_every_request_counts_until_it_is_answered_or_has_failed() -> None
     assert {answer.status_code for answer in answers} == {500}
     with waiting_for_answers(32):
         assert requests.crowd == 1
+
+
+async def test_where_nobody_waits_for_what_is_heard_it_is_heard_in_fewer_batches(rabbitmq_url: str) -> None:
+    batches = list[list[str]]()
+
+    async def hear(batch: Sequence[Message]) -> None:
+        batches.append([each.id for each in batch])
+
+    first, second, third, *full = messages(5)
+    broker = RabbitBroker(rabbitmq_url)
+    try:
+        await broker.subscribe(subscription(batch=2, rest=timedelta(seconds=3)), hear)
+        await until_confirmed(broker, [first])
+        await until(lambda: len(batches) == 1)
+        await until_confirmed(broker, [second])
+        await until_confirmed(broker, [third, *full])
+        await until(lambda: len(batches) == 3)
+    finally:
+        await broker.close()
+
+    assert batches == [[first.id], [second.id, third.id], [each.id for each in full]]
 
 
 async def test_what_is_heard_gives_way_to_a_crowd_even_after_a_full_batch(rabbitmq_url: str) -> None:

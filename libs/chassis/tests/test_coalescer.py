@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis import tracing
+from chassis import coalescer, tracing
 from chassis.coalescer import Coalescer
 from chassis.errors import Away, Conflict, Overloaded, Unavailable
 
@@ -80,6 +80,75 @@ async def test_while_a_batch_runs_the_next_one_gathers() -> None:
     assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8, 10]
     assert doubling.batches == [[0], [1, 2, 3], [4, 5]]
     assert doubling.most_running == 1
+
+
+async def test_who_would_only_wait_ahead_gathers_until_those_before_are_through() -> None:
+    further, here = Doubling(), Doubling()
+    further.gate.clear()
+    ahead = Coalescer(further)
+    double = Coalescer(here, ahead=ahead)
+    before = asyncio.ensure_future(ahead(0))
+    await _turns(3)
+    asked = []
+    for item in range(1, 4):
+        asked.append(asyncio.ensure_future(double(item)))
+        await _turns(5)
+    assert here.batches == []
+
+    further.gate.set()
+
+    assert await asyncio.gather(before, *asked) == [0, 2, 4, 6]
+    assert here.batches == [[1, 2, 3]]
+
+
+async def test_who_waits_ahead_already_is_served_before_those_who_are_held_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(coalescer, "_LONGEST_HELD_BACK", 60)
+    doubling = Doubling()
+    doubling.gate.clear()
+    ahead = Coalescer(doubling, limit=1)
+    double = Coalescer(doubling, ahead=ahead)
+    asked = [asyncio.ensure_future(ahead(item)) for item in (10, 11)]
+    await _turns(3)
+    asked.append(asyncio.ensure_future(double(1)))
+    await _turns(3)
+
+    doubling.gate.set()
+
+    assert await asyncio.wait_for(asyncio.gather(*asked), 5) == [20, 22, 2]
+    assert doubling.batches == [[10], [11], [1]]
+
+
+async def test_nobody_is_held_back_for_longer_than_a_moment() -> None:
+    further = Doubling()
+    further.gate.clear()
+    ahead = Coalescer(further)
+    stuck = asyncio.ensure_future(ahead(0))
+    await _turns(3)
+
+    async with asyncio.timeout(5):
+        assert await Coalescer(Doubling(), ahead=ahead)(21) == 42
+
+    further.gate.set()
+    await stuck
+
+
+async def test_closing_holds_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coalescer, "_LONGEST_HELD_BACK", 60)
+    further = Doubling()
+    further.gate.clear()
+    ahead = Coalescer(further)
+    stuck = asyncio.ensure_future(ahead(0))
+    double = Coalescer(Doubling(), limit=2, ahead=ahead)
+    asked = [asyncio.ensure_future(double(item)) for item in range(5)]
+    await _turns(3)
+
+    await asyncio.wait_for(double.close(), 5)
+
+    assert [each.result() for each in asked] == [0, 2, 4, 6, 8]
+    further.gate.set()
+    await stuck
 
 
 async def test_a_lone_caller_does_not_wait_for_company() -> None:
@@ -269,21 +338,32 @@ async def test_items_tried_alone_belong_to_their_own_callers_only() -> None:
     refused=st.frozensets(st.integers(0, 99), max_size=20),
     leaving=st.frozensets(st.integers(0, 71), max_size=10),
     limit=st.integers(1, 8),
+    goes_on=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
 def test_whatever_comes_everyone_who_stays_gets_exactly_their_own_answer(
-    bursts: list[list[int]], spoiled: frozenset[int], refused: frozenset[int], leaving: frozenset[int], limit: int
+    bursts: list[list[int]],
+    spoiled: frozenset[int],
+    refused: frozenset[int],
+    leaving: frozenset[int],
+    limit: int,
+    goes_on: bool,
 ) -> None:
     async def run() -> None:
-        doubling = Doubling(spoiled=spoiled, refused=refused)
-        double = Coalescer(doubling, limit=limit)
+        doubling, ahead = Doubling(spoiled=spoiled, refused=refused), Coalescer(Doubling(), limit=limit)
+        first = Coalescer(doubling, limit=limit, ahead=ahead if goes_on else None)
+
+        async def double(item: int) -> int:
+            doubled = await first(item)
+            return await ahead(item) if goes_on else doubled
+
         asked: list[tuple[int, asyncio.Future[int]]] = []
         for burst in bursts:
             asked += [(item, asyncio.ensure_future(double(item))) for item in burst]
             await asyncio.sleep(0)
         for place in leaving & set(range(len(asked))):
             asked[place][1].cancel()
-        await double.close()
+        await first.close()
         await asyncio.gather(*(task for _, task in asked), return_exceptions=True)
 
         for item, task in asked:

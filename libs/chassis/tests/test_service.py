@@ -6,16 +6,19 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from chassis.broker import Broker, InProcessBroker, NotReady
+from chassis.broker import Broker, Consuming, Handle, InProcessBroker, NotReady, Subscription
 from chassis.db import Database
 from chassis.outbox import publish
 from chassis.service import Service
+from libs.chassis.tests.broker.factories import until
 from libs.chassis.tests.factories import DatabaseWire, Placed, eventually, execute, noted, placed, unsent
+from libs.chassis.tests.relay.factories import FakeBroker
 from libs.chassis.tests.tiny import Tiny, build
 from tests.harness.ports import free_ports
 
@@ -57,6 +60,29 @@ async def test_what_a_service_was_built_with_is_closed_when_it_ends(database: Da
 
     assert tiny.times_closed == 1
     assert service.database.engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+
+
+async def test_a_service_that_nobody_waits_for_hears_and_tells_of_more_at_once(database: Database) -> None:
+    class World(FakeBroker):
+        rest = timedelta(0)
+
+        async def subscribe(self, subscription: Subscription, handle: Handle) -> Consuming:
+            self.rest = subscription.rest
+            return await InProcessBroker().subscribe(subscription, handle)
+
+    world, rest = World(), timedelta(seconds=3)
+    service = build(database.url, world, rests_after_hearing=timedelta(seconds=7), rests_after_telling=rest)
+    service.database.handover.kept_for = timedelta(minutes=1)
+    async with running(service) as client:
+        await until(lambda: service.database.handover.is_open)
+        await client.post("/api/v1/things/1")
+        await until(lambda: world.heard == [[1]])
+        await client.post("/api/v1/things/2")
+        await client.post("/api/v1/things/3")
+        await until(lambda: len(world.all_heard) == 3)
+
+    assert world.heard == [[1], [2, 3]]
+    assert world.rest == timedelta(seconds=7)
 
 
 async def test_an_api_alone_does_no_work_behind_the_requests(database: Database) -> None:

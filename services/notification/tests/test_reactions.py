@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from chassis import steps
+from chassis.breather import UNHURRIED
 from chassis.ids import uuid7
 from contracts.delivery.shipments import ShipmentStatus
 from contracts.envelope import Event
@@ -23,6 +24,10 @@ from .factories_messages import NOON, customer, parked, registered, told
 
 PERSONAL = re.compile(r"ada|example\.org|analytical|springfield|62701", re.IGNORECASE)
 TELLING = [message for message in MESSAGES.values() if message.name != "back_in_stock"]
+
+
+async def test_orders_go_first_so_it_hears_of_more_at_once(office: PostOffice) -> None:
+    assert office.service.subscription.rest == UNHURRIED
 
 
 @pytest.mark.parametrize("message", TELLING, ids=lambda message: message.name)

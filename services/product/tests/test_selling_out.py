@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -9,10 +10,13 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis.breather import UNHURRIED
+from chassis.broker import InProcessBroker
 from chassis.db import Database
 from chassis.outbox import OutboxRow
 from chassis.steps import record
 from contracts.product.inventory import CorrectStock, Restock
+from product.app import build
 from product.inventory.commands import reserve
 from product.inventory.settlement import release
 from product.inventory.warehousing import correct_stock, restock
@@ -26,6 +30,7 @@ from services.product.tests.factories import (
     published,
     put_on_sale,
     reservation,
+    settings,
     settle,
 )
 from services.product.tests.rivals import alone, someone_waits_for_a_lock
@@ -33,6 +38,14 @@ from services.product.tests.rivals import alone, someone_waits_for_a_lock
 
 async def told_out(database: Database) -> list[dict[str, object]]:
     return [content for kind, content in await published(database) if kind == "inventory.out_of_stock"]
+
+
+async def test_what_is_told_of_stock_leaves_orders_their_time(database: Database) -> None:
+    service = build(settings(database.url), InProcessBroker())
+
+    assert service.rests_after_telling == UNHURRIED
+    assert service.subscription.rest == timedelta(0)
+    await service.database.close()
 
 
 async def test_that_the_last_piece_is_held_is_told_with_its_name(client: httpx.AsyncClient, database: Database) -> None:

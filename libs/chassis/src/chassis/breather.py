@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Final
 
 LONGEST_BREATHER: Final = timedelta(milliseconds=90)
+UNHURRIED: Final = timedelta(milliseconds=90)
+"""The least after work that nobody waits for: it is done in fewer pieces, each at most so much later."""
 # Of it, where nobody waits.
 _ALWAYS: Final = 0.25
 # So few who wait for an answer are no crowd; for each so many more there is one. Beyond many it is a rush, and for each
@@ -42,7 +44,13 @@ class _Requests:
 requests: Final = _Requests()
 
 
-def breather(*, since: float, longest: timedelta = LONGEST_BREATHER, was_full: bool = False) -> float:
+def breather(
+    *,
+    since: float,
+    least: timedelta = timedelta(0),
+    longest: timedelta = LONGEST_BREATHER,
+    was_full: bool = False,
+) -> float:
     """What others get after a piece of work: half as long as it took, within bounds; nothing where more is waiting.
 
     Under load more gathers meanwhile, and what is done together costs less; what comes alone has not waited. Is there
@@ -51,4 +59,5 @@ def breather(*, since: float, longest: timedelta = LONGEST_BREATHER, was_full: b
     """
     took = asyncio.get_running_loop().time() - since
     times = requests.crowd if was_full else _ALWAYS + requests.crowd
-    return times * min(2 * took, longest.total_seconds())
+    rest = times * min(2 * took, longest.total_seconds())
+    return rest if was_full else max(rest, least.total_seconds())

@@ -20,6 +20,7 @@ from .db import Database
 from .errors import Unavailable
 from .failpoints import failpoint
 from .handover import Entry
+from .marks import MARK_SENT, Marks
 from .steps import SENT
 from .telemetry import Telemetry, logger
 
@@ -30,7 +31,6 @@ _WAITING = text(
     ORDER BY next_attempt_at, id LIMIT :batch FOR UPDATE SKIP LOCKED
     """
 )
-_SENT = text("UPDATE outbox SET sent_at = now() WHERE id = ANY(:ids)")
 _DELAYED = text(
     """
     UPDATE outbox SET attempts = attempts + 1,
@@ -59,14 +59,18 @@ class Relay:
         *,
         batch: int = 200,
         look_every: timedelta,
+        rest: timedelta = timedelta(0),
         breather: timedelta = LONGEST_BREATHER,
     ) -> None:
+        """`rest` and `breather` are the shortest and the longest after a batch."""
         self._database = database
         self._broker = broker
         self._telemetry = telemetry
         self._batch = batch
         self._look_every = look_every.total_seconds()
+        self._rest = rest
         self._longest_breather = breather
+        self._marks = Marks(database)
         self._next_look = 0.0
         self._stopping = asyncio.Event()
         self._failures = 0
@@ -85,6 +89,7 @@ class Relay:
                     await happens(handover.filled, self._next_look - self._now())
         finally:
             await self._leave(handover.close())
+            await self._marks.close()
 
     def stop(self) -> None:
         """What is being sent is finished; `run` returns after it."""
@@ -108,7 +113,8 @@ class Relay:
     async def _unhurried(self, sending: Awaitable[int]) -> None:
         began = self._now()
         if sent := await self._try(sending):
-            rest = breather(since=began, longest=self._longest_breather, was_full=sent == self._batch)
+            was_full = sent == self._batch
+            rest = breather(since=began, least=self._rest, longest=self._longest_breather, was_full=was_full)
             await happens(self._stopping, within=rest)
 
     async def _look(self) -> int:
@@ -129,7 +135,7 @@ class Relay:
                     await self._mark(session, entries, results)
             else:
                 self._note_sent(len(entries))
-                await self._database.run_alone(_SENT, {"ids": [entry.id for entry in entries]})
+                self._marks.add(entry.id for entry in entries)
         except Exception:
             await self._leave([*entries, *self._database.handover.close()])
             raise
@@ -167,7 +173,7 @@ class Relay:
         sent = [id for id, result in outcomes if result is None]
         if sent:
             self._note_sent(len(sent))
-            await session.execute(_SENT, {"ids": sent})
+            await session.execute(MARK_SENT, {"ids": sent})
         elif all(isinstance(result, NotConfirmed) for result in results) and not await self._refuses_just_these():
             raise NothingConfirmed(str(results[0]))
         if len(sent) < len(entries):

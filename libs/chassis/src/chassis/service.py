@@ -61,6 +61,10 @@ class Service:
     closes: Sequence[Closing] = ()
     shortcuts: Shortcuts = field(default_factory=dict)
     """For routes of which there are so many requests that the framework's share of them counts."""
+    rests_after_hearing: timedelta = timedelta(0)
+    """At least, see `breather.UNHURRIED`."""
+    rests_after_telling: timedelta = timedelta(0)
+    """At least, as well."""
     role: Role = "all"
     retention: Retention = field(default_factory=Retention)
 
@@ -75,7 +79,7 @@ class Service:
     @property
     def subscription(self) -> Subscription:
         bindings = {event.event_type: event.exchange() for event in self.reactions}
-        return Subscription(service=self.name, bindings=bindings)
+        return Subscription(service=self.name, bindings=bindings, rest=self.rests_after_hearing)
 
     async def prepare(self) -> None:
         """Brings the database to the schema that this code expects."""
@@ -119,7 +123,7 @@ class Service:
     async def _working(self) -> AsyncIterator[None]:
         """The relay, the consumer and the jobs, from start until what they have begun is finished."""
         look_every = _LOOK_BESIDE if self.role == "all" else _LOOK_ALONE
-        relay = Relay(self.database, self.broker, self.telemetry, look_every=look_every)
+        relay = Relay(self.database, self.broker, self.telemetry, look_every=look_every, rest=self.rests_after_telling)
         clock = Clock(self.database, [*self.jobs, *self._own_jobs()], self.telemetry)
         consuming = await self.broker.subscribe(self.subscription, self.consumer.handle) if self.reactions else None
         stopping = asyncio.Event()

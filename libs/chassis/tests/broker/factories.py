@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -28,8 +29,10 @@ def messages(count: int, key: str = PLACED) -> list[Message]:
     return [message(key, mandatory=True) for _ in range(count)]
 
 
-def subscription(service: str = "delivery", *keys: str, batch: int = 100) -> Subscription:
-    return Subscription(service, dict.fromkeys(keys or (PLACED,), SALES), batch)
+def subscription(
+    service: str = "delivery", *keys: str, batch: int = 100, rest: timedelta = timedelta(0)
+) -> Subscription:
+    return Subscription(service, dict.fromkeys(keys or (PLACED,), SALES), batch, rest)
 
 
 def ids(heard: Sequence[Message]) -> list[str]:

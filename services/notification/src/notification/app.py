@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from chassis.auth import Auth, KeyRing
+from chassis.breather import UNHURRIED
 from chassis.broker import Broker
 from chassis.db import Database
 from chassis.jobs import Job
@@ -47,6 +48,8 @@ def build(settings: NotificationSettings, broker: Broker) -> Service:
         migrations=MIGRATIONS,
         routers=[mails_router, preferences, back_in_stock],
         reactions=REACTIONS,
+        # A mail may be a moment later, and orders are not to wait for it.
+        rests_after_hearing=UNHURRIED,
         jobs=[*mails.jobs, *wishes],
         provides=[Unsubscribing(settings.mail_secret)],
         closes=[mails.sending],

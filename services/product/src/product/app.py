@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from chassis.auth import Auth, KeyRing
+from chassis.breather import UNHURRIED
 from chassis.broker import Broker
 from chassis.db import Database
 from chassis.jobs import Job
@@ -48,6 +49,8 @@ def build(settings: ProductSettings, broker: Broker) -> Service:
         jobs=jobs,
         provides=[desk, settings],
         closes=[desk],
+        # No order waits for what is told of stock.
+        rests_after_telling=UNHURRIED,
         role=settings.role,
         retention=settings.retention,
     )

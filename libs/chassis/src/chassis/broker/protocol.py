@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 
@@ -37,6 +38,8 @@ class Subscription:
     """Routing key to exchange."""
     batch: int = 100
     """The most messages that are handed over at once."""
+    rest: timedelta = timedelta(0)
+    """The least after a batch that was not full. Where senders wait for the handle, there is none."""
 
     @property
     def queue(self) -> str:

@@ -106,9 +106,10 @@ _ANSWER = text("SELECT answer_status, answer FROM attempts WHERE id = :id AND an
 
 
 class Attempts:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ahead: Coalescer[Any, Any]) -> None:
+        """`ahead` is where attempts go that are new."""
         self._database = database
-        self.claim: Coalescer[Request, Attempt] = Coalescer(self._claim)
+        self.claim: Coalescer[Request, Attempt] = Coalescer(self._claim, ahead=ahead)
         """Writes an attempt down, or finds the one that has its key."""
         self.refuse: Coalescer[tuple[UUID, int, str], None] = Coalescer(self._refuse)
         """Keeps the refusal as the attempt's answer."""

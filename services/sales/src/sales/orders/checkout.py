@@ -79,7 +79,7 @@ class CheckingOut:
         self._payments = payments
         self._undoing = undoing
         self._shipping = shipping
-        self._attempts = Attempts(database)
+        self._attempts = Attempts(database, ahead=stock.reserve)
         self._capturing: set[asyncio.Task[None]] = set()
 
     @step("OrderService", "placeOrder")

@@ -34,7 +34,7 @@ class Placing:
         self._database = database
         self._addresses = AddressBook(database)
         self._stock = stock
-        self._attempts = Attempts(database)
+        self._attempts = Attempts(database, ahead=stock.reserve)
         self._create_order: Coalescer[tuple[Order, str], bool] = Coalescer(self._create_orders)
 
     @step("OrderService", "placeOrder")
