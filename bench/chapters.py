@@ -185,7 +185,7 @@ def costs(figures: Figures) -> str:
     ]
     words = (
         "By RabbitMQ's and PostgreSQL's own counters, over the whole run, what each does by the clock included. The\n"
-        "statements, BEGIN and COMMIT among them, are those in PostgreSQL's log while 32 clients place 200 orders.\n\n"
+        "statements, BEGIN and COMMIT among them, are those in PostgreSQL's log of a second with 32 clients.\n\n"
     )
     return (
         "## What an order comes to\n\n"

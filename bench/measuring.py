@@ -18,7 +18,7 @@ from .statements import NotShown, counted
 
 _PATIENCE = 300.0
 _LOOK_EVERY = 0.05
-_COMPANY, _ORDERS_WITH_STATEMENTS = 32, 200
+_COMPANY, _SECONDS_WITH_STATEMENTS = 32, 1.0
 # RabbitMQ's counters are of five seconds ago, PostgreSQL's of one.
 _COUNTED_AFTER = 6.0
 
@@ -73,7 +73,7 @@ class Entrant:
         since = from_now_on()
         try:
             async with counted(self._machine) as so_far:
-                outcome = await run(replace(self.load, clients=_COMPANY, most=_ORDERS_WITH_STATEMENTS))
+                outcome = await run(replace(self.load, clients=_COMPANY, seconds=_SECONDS_WITH_STATEMENTS))
                 placed, *_ = await self._end(outcome, since)
                 found = await so_far()
         except NotShown:
