@@ -33,13 +33,18 @@ async def test_there_is_none_where_more_is_waiting() -> None:
     assert breather(since=now - 60, was_full=True) == 0
 
 
-async def test_there_is_a_least_unless_more_is_waiting() -> None:
+async def test_after_several_there_is_a_least_unless_more_is_waiting() -> None:
     now = asyncio.get_running_loop().time()
     least = timedelta(seconds=1)
 
-    assert breather(since=now, least=least) == 1
-    assert breather(since=now - 60, least=timedelta(milliseconds=1)) == LONGEST / 4
-    assert breather(since=now, least=least, was_full=True) < 1
+    assert breather(since=now, done=3, least=least) == 1
+    assert breather(since=now - 60, done=3, least=timedelta(milliseconds=1)) == LONGEST / 4
+    assert breather(since=now, done=3, least=least, was_full=True) < 1
+
+
+@pytest.mark.parametrize("done", [1, 2])
+async def test_what_came_by_itself_makes_the_next_no_later(done: int) -> None:
+    assert breather(since=asyncio.get_running_loop().time(), done=done, least=timedelta(seconds=1)) < 1
 
 
 @pytest.mark.parametrize(("crowd", "times"), [(1, 0), (16, 0), (32, 1), (64, 3), (80, 7), (112, 15), (1000, 15)])
@@ -78,22 +83,30 @@ async def test_every_request_counts_until_it_is_answered_or_has_failed() -> None
 async def test_where_nobody_waits_for_what_is_heard_it_is_heard_in_fewer_batches(rabbitmq_url: str) -> None:
     batches = list[list[str]]()
 
+    may_go = asyncio.Event()
+
     async def hear(batch: Sequence[Message]) -> None:
         batches.append([each.id for each in batch])
+        await may_go.wait()
 
-    first, second, third, *full = messages(5)
+    by_itself, *more = messages(8)
     broker = RabbitBroker(rabbitmq_url)
     try:
-        await broker.subscribe(subscription(batch=2, rest=timedelta(seconds=3)), hear)
-        await until_confirmed(broker, [first])
+        await broker.subscribe(subscription(batch=4, rest=timedelta(seconds=3)), hear)
+        await until_confirmed(broker, [by_itself])
         await until(lambda: len(batches) == 1)
-        await until_confirmed(broker, [second])
-        await until_confirmed(broker, [third, *full])
-        await until(lambda: len(batches) == 3)
+        await until_confirmed(broker, more[:3])
+        # They are confirmed, and on their way to us.
+        await asyncio.sleep(1)
+        may_go.set()
+        await until(lambda: len(batches) == 2)
+        await until_confirmed(broker, more[3:4])
+        await until_confirmed(broker, more[4:])
+        await until(lambda: sum(map(len, batches)) == 8)
     finally:
         await broker.close()
 
-    assert batches == [[first.id], [second.id, third.id], [each.id for each in full]]
+    assert [len(batch) for batch in batches] == [1, 3, 4]
 
 
 async def test_what_is_heard_gives_way_to_a_crowd_even_after_a_full_batch(rabbitmq_url: str) -> None:

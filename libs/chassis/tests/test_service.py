@@ -75,13 +75,15 @@ async def test_a_service_that_nobody_waits_for_hears_and_tells_of_more_at_once(d
     service.database.handover.kept_for = timedelta(minutes=1)
     async with running(service) as client:
         await until(lambda: service.database.handover.is_open)
-        await client.post("/api/v1/things/1")
-        await until(lambda: world.heard == [[1]])
-        await client.post("/api/v1/things/2")
-        await client.post("/api/v1/things/3")
-        await until(lambda: len(world.all_heard) == 3)
+        async with service.database.begin() as session:
+            for number in (1, 2, 3):
+                publish(session, Placed(number=number))
+        await until(lambda: world.heard == [[1, 2, 3]])
+        await client.post("/api/v1/things/4")
+        await client.post("/api/v1/things/5")
+        await until(lambda: len(world.all_heard) == 5)
 
-    assert world.heard == [[1], [2, 3]]
+    assert world.heard == [[1, 2, 3], [4, 5]]
     assert world.rest == timedelta(seconds=7)
 
 

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Final
 
 LONGEST_BREATHER: Final = timedelta(milliseconds=90)
-UNHURRIED: Final = timedelta(milliseconds=90)
-"""The least after work that nobody waits for: it is done in fewer pieces, each at most so much later."""
+UNHURRIED: Final = timedelta(milliseconds=40)
+"""The least after work that nobody waits for, where much of it comes: it is done in fewer pieces, a little later."""
+# So few came by themselves, and so may the next.
+_BY_ITSELF: Final = 2
 # Of it, where nobody waits.
 _ALWAYS: Final = 0.25
 # So few who wait for an answer are no crowd; for each so many more there is one. Beyond many it is a rush, and for each
@@ -47,11 +49,12 @@ requests: Final = _Requests()
 def breather(
     *,
     since: float,
+    done: int = 1,
     least: timedelta = timedelta(0),
     longest: timedelta = LONGEST_BREATHER,
     was_full: bool = False,
 ) -> float:
-    """What others get after a piece of work: half as long as it took, within bounds; nothing where more is waiting.
+    """What others get after `done` pieces of work: half as long as it took, within bounds; nothing if more is waiting.
 
     Under load more gathers meanwhile, and what is done together costs less; what comes alone has not waited. Is there
     a crowd that waits for answers, it goes first, whatever else is waiting: twice as long as the work took, within
@@ -60,4 +63,4 @@ def breather(
     took = asyncio.get_running_loop().time() - since
     times = requests.crowd if was_full else _ALWAYS + requests.crowd
     rest = times * min(2 * took, longest.total_seconds())
-    return rest if was_full else max(rest, least.total_seconds())
+    return rest if was_full or done <= _BY_ITSELF else max(rest, least.total_seconds())

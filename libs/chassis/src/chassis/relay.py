@@ -113,8 +113,8 @@ class Relay:
     async def _unhurried(self, sending: Awaitable[int]) -> None:
         began = self._now()
         if sent := await self._try(sending):
-            was_full = sent == self._batch
-            rest = breather(since=began, least=self._rest, longest=self._longest_breather, was_full=was_full)
+            within = {"least": self._rest, "longest": self._longest_breather}
+            rest = breather(since=began, done=sent, was_full=sent == self._batch, **within)
             await happens(self._stopping, within=rest)
 
     async def _look(self) -> int:

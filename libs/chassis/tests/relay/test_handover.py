@@ -204,13 +204,13 @@ async def test_where_nobody_waits_for_what_is_told_more_of_it_gathers_than_the_w
     relay = Relay(database, world, Telemetry("test"), look_every=NEVER, rest=timedelta(seconds=3))
     async with running(relay):
         await ready(database)
-        await place(database, 1)
-        await until(lambda: world.heard == [[1]])
-        await place(database, 2)
-        await place(database, 3)
-        await until(lambda: len(world.all_heard) == 3)
+        await place(database, 1, 2, 3)
+        await until(lambda: world.heard == [[1, 2, 3]])
+        await place(database, 4)
+        await place(database, 5)
+        await until(lambda: len(world.all_heard) == 5)
 
-    assert world.heard == [[1], [2, 3]]
+    assert world.heard == [[1, 2, 3], [4, 5]]
 
 
 async def test_a_crowd_that_waits_for_answers_goes_first_even_where_more_is_to_be_sent(

@@ -56,7 +56,7 @@ async def test_while_the_relay_has_to_rest_what_it_has_sent_is_marked(database: 
     relay = Relay(database, world, Telemetry("test"), look_every=NEVER, rest=timedelta(minutes=1))
     async with running(relay):
         await until(lambda: database.handover.is_open)
-        await place(database, 1)
+        await place(database, 1, 2, 3)
 
         await eventually(lambda: unsent_is(database, 0))
 

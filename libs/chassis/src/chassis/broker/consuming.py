@@ -81,7 +81,8 @@ class RabbitConsumer:
                     if await hand_over(self._handle, [delivery.message for delivery in batch], session.over):
                         await session.settle(batch)
                     was_full = len(batch) == self._subscription.batch
-                    rest = breather(since=began, least=self._subscription.rest, was_full=was_full)
+                    least = self._subscription.rest
+                    rest = breather(since=began, done=len(batch), least=least, was_full=was_full)
                     await happens(session.over, within=rest)
             finally:
                 self._session = None

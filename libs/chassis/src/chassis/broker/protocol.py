@@ -39,7 +39,7 @@ class Subscription:
     batch: int = 100
     """The most messages that are handed over at once."""
     rest: timedelta = timedelta(0)
-    """The least after a batch that was not full. Where senders wait for the handle, there is none."""
+    """The least after a batch of several that was not full. Where senders wait for the handle, there is none."""
 
     @property
     def queue(self) -> str:
