@@ -9,33 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chassis import coalescer, tracing
+from chassis import tracing
 from chassis.coalescer import Coalescer
 from chassis.errors import Away, Conflict, Overloaded, Unavailable
-
-
-class Doubling:
-    """Doubles each item, remembers the batches, and fails where it is told to."""
-
-    def __init__(self, *, spoiled: frozenset[int] = frozenset(), refused: frozenset[int] = frozenset()) -> None:
-        self.batches: list[list[int]] = []
-        self.spoiled = spoiled
-        self.refused = refused
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.running = 0
-        self.most_running = 0
-
-    async def __call__(self, items: Sequence[int]) -> list[int | Exception]:
-        self.batches.append(list(items))
-        self.running += 1
-        self.most_running = max(self.running, self.most_running)
-        await asyncio.sleep(0)
-        await self.gate.wait()
-        self.running -= 1
-        if self.spoiled & set(items):
-            raise ZeroDivisionError
-        return [Conflict(str(item)) if item in self.refused else item * 2 for item in items]
+from libs.chassis.tests.doubling import Doubling, turns
 
 
 async def test_what_arrives_in_one_turn_goes_together() -> None:
@@ -71,84 +48,15 @@ async def test_while_a_batch_runs_the_next_one_gathers() -> None:
     doubling.gate.clear()
     double = Coalescer(doubling, limit=3)
     asked = [asyncio.ensure_future(double(0))]
-    await _turns(3)
+    await turns(3)
 
     asked += [asyncio.ensure_future(double(item)) for item in range(1, 6)]
-    await _turns(3)
+    await turns(3)
     doubling.gate.set()
 
     assert await asyncio.gather(*asked) == [0, 2, 4, 6, 8, 10]
     assert doubling.batches == [[0], [1, 2, 3], [4, 5]]
     assert doubling.most_running == 1
-
-
-async def test_who_would_only_wait_ahead_gathers_until_those_before_are_through() -> None:
-    further, here = Doubling(), Doubling()
-    further.gate.clear()
-    ahead = Coalescer(further)
-    double = Coalescer(here, ahead=ahead)
-    before = asyncio.ensure_future(ahead(0))
-    await _turns(3)
-    asked = []
-    for item in range(1, 4):
-        asked.append(asyncio.ensure_future(double(item)))
-        await _turns(5)
-    assert here.batches == []
-
-    further.gate.set()
-
-    assert await asyncio.gather(before, *asked) == [0, 2, 4, 6]
-    assert here.batches == [[1, 2, 3]]
-
-
-async def test_who_waits_ahead_already_is_served_before_those_who_are_held_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(coalescer, "_LONGEST_HELD_BACK", 60)
-    doubling = Doubling()
-    doubling.gate.clear()
-    ahead = Coalescer(doubling, limit=1)
-    double = Coalescer(doubling, ahead=ahead)
-    asked = [asyncio.ensure_future(ahead(item)) for item in (10, 11)]
-    await _turns(3)
-    asked.append(asyncio.ensure_future(double(1)))
-    await _turns(3)
-
-    doubling.gate.set()
-
-    assert await asyncio.wait_for(asyncio.gather(*asked), 5) == [20, 22, 2]
-    assert doubling.batches == [[10], [11], [1]]
-
-
-async def test_nobody_is_held_back_for_longer_than_a_moment() -> None:
-    further = Doubling()
-    further.gate.clear()
-    ahead = Coalescer(further)
-    stuck = asyncio.ensure_future(ahead(0))
-    await _turns(3)
-
-    async with asyncio.timeout(5):
-        assert await Coalescer(Doubling(), ahead=ahead)(21) == 42
-
-    further.gate.set()
-    await stuck
-
-
-async def test_closing_holds_nobody_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coalescer, "_LONGEST_HELD_BACK", 60)
-    further = Doubling()
-    further.gate.clear()
-    ahead = Coalescer(further)
-    stuck = asyncio.ensure_future(ahead(0))
-    double = Coalescer(Doubling(), limit=2, ahead=ahead)
-    asked = [asyncio.ensure_future(double(item)) for item in range(5)]
-    await _turns(3)
-
-    await asyncio.wait_for(double.close(), 5)
-
-    assert [each.result() for each in asked] == [0, 2, 4, 6, 8]
-    further.gate.set()
-    await stuck
 
 
 async def test_a_lone_caller_does_not_wait_for_company() -> None:
@@ -201,10 +109,10 @@ async def test_a_caller_that_leaves_cancels_neither_the_batch_nor_the_others() -
     doubling.gate.clear()
     double = Coalescer(doubling)
     leaving, staying = asyncio.ensure_future(double(1)), asyncio.ensure_future(double(2))
-    await _turns(3)
+    await turns(3)
 
     leaving.cancel()
-    await _turns(3)
+    await turns(3)
     doubling.gate.set()
 
     assert await staying == 4
@@ -217,12 +125,12 @@ async def test_nothing_is_done_for_a_caller_that_left_before_its_turn() -> None:
     doubling.gate.clear()
     double = Coalescer(doubling)
     first, second = asyncio.ensure_future(double(1)), asyncio.ensure_future(double(2))
-    await _turns(1)
+    await turns(1)
     late = asyncio.ensure_future(double(3))
-    await _turns(3)
+    await turns(3)
 
     late.cancel()
-    await _turns(1)
+    await turns(1)
     doubling.gate.set()
 
     assert [await first, await second] == [2, 4]
@@ -255,9 +163,9 @@ async def test_too_many_waiting_callers_are_sent_away_at_once() -> None:
     doubling.gate.clear()
     double = Coalescer(doubling, limit=1, pending_limit=2)
     asked = [asyncio.ensure_future(double(1))]
-    await _turns(3)
+    await turns(3)
     asked += [asyncio.ensure_future(double(item)) for item in (2, 3)]
-    await _turns(1)
+    await turns(1)
 
     with pytest.raises(Overloaded) as refused:
         await double(4)
@@ -281,7 +189,7 @@ async def test_a_batch_that_is_cancelled_leaves_nobody_waiting() -> None:
 async def test_closing_waits_for_what_was_taken_and_takes_no_more() -> None:
     double = Coalescer(Doubling(), limit=2)
     asked = [asyncio.ensure_future(double(item)) for item in range(5)]
-    await _turns(1)
+    await turns(1)
 
     await double.close()
 
@@ -376,8 +284,3 @@ def test_whatever_comes_everyone_who_stays_gets_exactly_their_own_answer(
         assert all(len(batch) <= limit for batch in doubling.batches)
 
     asyncio.run(run())
-
-
-async def _turns(count: int) -> None:
-    for _ in range(count):
-        await asyncio.sleep(0)
