@@ -21,6 +21,7 @@ from chassis.parking import ParkedEvent, find
 from chassis.tracing import traceparents
 from contracts.envelope import Envelope, Event
 from contracts.text import Text
+from tests.harness.listening import stop_listening
 
 EFFECTS = "CREATE TABLE IF NOT EXISTS effects (name text NOT NULL, number int NOT NULL)"
 
@@ -159,7 +160,7 @@ class DatabaseWire:
         try:
             yield self
         finally:
-            server.close()
+            await stop_listening(server)
             self._cut()
             await asyncio.gather(*self._pumps)
             await server.wait_closed()

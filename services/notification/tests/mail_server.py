@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.harness.listening import stop_listening
+
 USERNAME, PASSWORD = "orderflow", "canary-of-the-mail-server"
 
 
@@ -104,7 +106,7 @@ class MailServer:
     async def stop(self) -> None:
         """Away: connections are refused, those that there are break."""
         if self._server is not None:
-            self._server.close()
+            await stop_listening(self._server)
             self.hang_up()
             await self._server.wait_closed()
             self._server = None

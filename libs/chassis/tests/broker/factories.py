@@ -12,6 +12,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from chassis.broker import Broker, Message, NotReady, Subscription
+from tests.harness.listening import stop_listening
 
 PLACED = "order.created"
 SHIPPED = "order.shipped"
@@ -135,7 +136,7 @@ class Wire:
         try:
             yield self
         finally:
-            server.close()
+            await stop_listening(server)
             self.cut()
             for pump in self._pumps:
                 pump.cancel()
