@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
 
-from chassis.breather import LONGEST_BREATHER, breather, requests
+from chassis.breather import LONGEST_BREATHER, breather, portion, requests
 from chassis.broker import Message, RabbitBroker
 from chassis.edge import install
 from chassis.telemetry import Telemetry
@@ -56,6 +56,15 @@ async def test_a_crowd_that_waits_for_answers_makes_it_longer(crowd: int, times:
         assert breather(since=now - 60, was_full=True) == times * LONGEST
 
     assert breather(since=now - 60) == LONGEST / 4
+
+
+@pytest.mark.parametrize(("crowd", "most"), [(0, 200), (63, 200), (64, 50), (1000, 50)])
+def test_in_a_rush_less_is_done_at_once(crowd: int, most: int) -> None:
+    with waiting_for_answers(crowd):
+        assert portion(200) == most
+        assert portion(2) == 2
+
+    assert portion(200) == 200
 
 
 async def test_every_request_counts_until_it_is_answered_or_has_failed() -> None:

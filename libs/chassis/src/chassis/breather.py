@@ -1,4 +1,7 @@
-"""What can wait gives way after its work: for a moment always, for longer while many wait for this process' answers."""
+"""What can wait gives way after its work: for a moment always, for longer while many wait for this process' answers.
+
+In a rush it is also done in small pieces, as everybody waits behind a large one.
+"""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,6 +22,8 @@ _FEW: Final = 16
 _MANY: Final = 64
 _MOST: Final = 112
 _IN_A_RUSH: Final = 4
+# What is done at once in a rush.
+_PIECE: Final = 50
 
 
 class _Requests:
@@ -42,8 +47,17 @@ class _Requests:
         beyond_many = max(0, min(self._count, _MOST) - _MANY)
         return (beyond_few + _IN_A_RUSH * beyond_many) / _FEW
 
+    @property
+    def are_a_rush(self) -> bool:
+        return self._count >= _MANY
+
 
 requests: Final = _Requests()
+
+
+def portion(most: int) -> int:
+    """How much of what can wait to do at once."""
+    return min(most, _PIECE) if requests.are_a_rush else most
 
 
 def breather(

@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from . import tracing
-from .breather import LONGEST_BREATHER, breather
+from .breather import LONGEST_BREATHER, breather, portion
 from .broker import Broker, Message, NotConfirmed
 from .broker.patience import happens
 from .db import Database
@@ -28,7 +28,7 @@ _WAITING = text(
     """
     SELECT id, event_id, event_type, exchange, mandatory, body, traceparent FROM outbox
     WHERE sent_at IS NULL AND next_attempt_at <= now()
-    ORDER BY next_attempt_at, id LIMIT :batch FOR UPDATE SKIP LOCKED
+    ORDER BY next_attempt_at, id LIMIT :most FOR UPDATE SKIP LOCKED
     """
 )
 _DELAYED = text(
@@ -80,11 +80,12 @@ class Relay:
         try:
             while not self._stopping.is_set():
                 handover.filled.clear()
-                if entries := handover.take(self._batch):
-                    await self._unhurried(self._send(entries))
+                most = portion(self._batch)
+                if entries := handover.take(most):
+                    await self._unhurried(self._send(entries), most)
                 # However much comes by hand: what was left may be older.
                 if self._is_to_look():
-                    await self._unhurried(self._look())
+                    await self._unhurried(self._look(most), most)
                 elif not entries:
                     await happens(handover.filled, self._next_look - self._now())
         finally:
@@ -96,10 +97,10 @@ class Relay:
         self._stopping.set()
         self._database.handover.filled.set()
 
-    async def send_batch(self) -> int:
+    async def send_batch(self, most: int | None = None) -> int:
         """Of what has to be looked for; how much that was."""
         async with self._database.begin() as session:
-            entries = [_entry(row) for row in await session.execute(_WAITING, {"batch": self._batch})]
+            entries = [_entry(row) for row in await session.execute(_WAITING, {"most": most or self._batch})]
             if entries:
                 await self._mark(session, entries, await self._publish(entries))
             else:
@@ -110,18 +111,18 @@ class Relay:
         is_due = self._database.handover.has_left_some or self._now() >= self._next_look
         return is_due and not self._stopping.is_set()
 
-    async def _unhurried(self, sending: Awaitable[int]) -> None:
+    async def _unhurried(self, sending: Awaitable[int], most: int) -> None:
         began = self._now()
         if sent := await self._try(sending):
             within = {"least": self._rest, "longest": self._longest_breather}
-            rest = breather(since=began, done=sent, was_full=sent == self._batch, **within)
+            rest = breather(since=began, done=sent, was_full=sent == most, **within)
             await happens(self._stopping, within=rest)
 
-    async def _look(self) -> int:
+    async def _look(self, most: int) -> int:
         handover = self._database.handover
         handover.has_left_some = False
-        taken = await self.send_batch()
-        if taken < self._batch:
+        taken = await self.send_batch(most)
+        if taken < most:
             self._next_look = self._now() + self._look_every
             # Nothing waits that is older than what comes now.
             handover.open()

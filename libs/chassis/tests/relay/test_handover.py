@@ -230,6 +230,24 @@ async def test_a_crowd_that_waits_for_answers_goes_first_even_where_more_is_to_b
     assert world.heard == [[1, 2], [3, 4]]
 
 
+async def test_in_a_rush_it_is_sent_in_small_pieces_whether_it_comes_by_hand_or_is_looked_for(
+    database: Database, world: FakeBroker
+) -> None:
+    database.handover.kept_for = timedelta(minutes=1)
+    relay = Relay(database, world, Telemetry("test"), look_every=NEVER, breather=timedelta(0))
+    await place(database, *range(110))
+
+    with waiting_for_answers(64):
+        async with running(relay):
+            await eventually(lambda: unsent_is(database, 0))
+            await ready(database)
+            await place(database, *range(110, 230))
+            await eventually(lambda: unsent_is(database, 0))
+
+    assert [len(batch) for batch in world.heard] == [50, 50, 10, 50, 50, 20]
+    assert world.all_heard == list(range(230))
+
+
 async def test_what_stays_in_hand_for_long_is_sent_by_whoever_finds_it_and_not_once_more(
     database: Database, replica: Database, world: FakeBroker
 ) -> None:
