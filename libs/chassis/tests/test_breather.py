@@ -58,7 +58,7 @@ async def test_a_crowd_that_waits_for_answers_makes_it_longer(crowd: int, times:
     assert breather(since=now - 60) == LONGEST / 4
 
 
-@pytest.mark.parametrize(("crowd", "most"), [(0, 200), (63, 200), (64, 50), (1000, 50)])
+@pytest.mark.parametrize(("crowd", "most"), [(0, 200), (63, 200), (64, 25), (1000, 25)])
 def test_in_a_rush_less_is_done_at_once(crowd: int, most: int) -> None:
     with waiting_for_answers(crowd):
         assert portion(200) == most

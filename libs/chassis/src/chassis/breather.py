@@ -23,7 +23,7 @@ _MANY: Final = 64
 _MOST: Final = 112
 _IN_A_RUSH: Final = 4
 # What is done at once in a rush.
-_PIECE: Final = 50
+_PIECE: Final = 25
 
 
 class _Requests:

@@ -114,7 +114,8 @@ class Relay:
     async def _unhurried(self, sending: Awaitable[int], most: int) -> None:
         began = self._now()
         if sent := await self._try(sending):
-            within = {"least": self._rest, "longest": self._longest_breather}
+            # A small piece rests for its part of the longest only: in a while as much goes out as in large ones.
+            within = {"least": self._rest, "longest": self._longest_breather * (most / self._batch)}
             rest = breather(since=began, done=sent, was_full=sent == most, **within)
             await happens(self._stopping, within=rest)
 

@@ -235,17 +235,34 @@ async def test_in_a_rush_it_is_sent_in_small_pieces_whether_it_comes_by_hand_or_
 ) -> None:
     database.handover.kept_for = timedelta(minutes=1)
     relay = Relay(database, world, Telemetry("test"), look_every=NEVER, breather=timedelta(0))
-    await place(database, *range(110))
+    await place(database, *range(60))
 
     with waiting_for_answers(64):
         async with running(relay):
             await eventually(lambda: unsent_is(database, 0))
             await ready(database)
-            await place(database, *range(110, 230))
+            await place(database, *range(60, 125))
             await eventually(lambda: unsent_is(database, 0))
 
-    assert [len(batch) for batch in world.heard] == [50, 50, 10, 50, 50, 20]
-    assert world.all_heard == list(range(230))
+    assert [len(batch) for batch in world.heard] == [25, 25, 10, 25, 25, 15]
+    assert world.all_heard == list(range(125))
+
+
+async def test_a_small_piece_does_not_rest_for_as_long_as_a_large_one(database: Database, world: FakeBroker) -> None:
+    database.handover.kept_for = timedelta(minutes=1)
+    # A millionth of it is what a piece of 25 may rest for, however long it took.
+    relay = Relay(database, world, Telemetry("test"), batch=25_000_000, look_every=NEVER, breather=timedelta(hours=1))
+    with waiting_for_answers(112):
+        async with running(relay):
+            await ready(database)
+            world.open.clear()
+            await place(database, *range(50))
+            await until(lambda: len(world.heard) == 1)
+            await asyncio.sleep(2)
+            world.open.set()
+            await until(lambda: len(world.heard) == 2)
+
+    assert [len(batch) for batch in world.heard] == [25, 25]
 
 
 async def test_what_stays_in_hand_for_long_is_sent_by_whoever_finds_it_and_not_once_more(
