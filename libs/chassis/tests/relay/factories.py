@@ -11,6 +11,7 @@ from chassis.outbox import publish
 from chassis.relay import Relay
 from chassis.telemetry import Telemetry
 from contracts.envelope import Envelope
+from libs.chassis.tests.broker.factories import until
 from libs.chassis.tests.factories import Placed, column, unsent
 
 NEVER = timedelta(seconds=60)
@@ -69,6 +70,11 @@ async def place(database: Database, *numbers: int) -> None:
     async with database.begin() as session:
         for number in numbers:
             publish(session, Placed(number=number))
+
+
+async def ready(database: Database) -> None:
+    """The relay has looked for what was there before it."""
+    await until(lambda: database.handover.is_open)
 
 
 async def untouched(database: Database) -> int:
