@@ -115,8 +115,8 @@ class Relay:
         began = self._now()
         if sent := await self._try(sending):
             # A small piece rests for its part of the longest only: in a while as much goes out as in large ones.
-            within = {"least": self._rest, "longest": self._longest_breather * (most / self._batch)}
-            rest = breather(since=began, done=sent, was_full=sent == most, **within)
+            longest = self._longest_breather * (most / self._batch)
+            rest = breather(since=began, done=sent, least=self._rest, longest=longest, was_full=sent == most)
             await happens(self._stopping, within=rest)
 
     async def _look(self, most: int) -> int:
