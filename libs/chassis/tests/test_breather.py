@@ -13,7 +13,14 @@ from chassis.breather import LONGEST_BREATHER, breather, portion, requests
 from chassis.broker import Message, RabbitBroker
 from chassis.edge import install
 from chassis.telemetry import Telemetry
-from libs.chassis.tests.broker.factories import messages, subscription, until, until_confirmed
+from libs.chassis.tests.broker.factories import (
+    asking,
+    messages,
+    subscription,
+    until,
+    until_confirmed,
+    until_it_holds,
+)
 from libs.chassis.tests.factories import waiting_for_answers
 
 LONGEST = LONGEST_BREATHER.total_seconds()
@@ -91,31 +98,37 @@ async def test_every_request_counts_until_it_is_answered_or_has_failed() -> None
 
 async def test_where_nobody_waits_for_what_is_heard_it_is_heard_in_fewer_batches(rabbitmq_url: str) -> None:
     batches = list[list[str]]()
-
     may_go = asyncio.Event()
+    may_go.set()
 
     async def hear(batch: Sequence[Message]) -> None:
         batches.append([each.id for each in batch])
         await may_go.wait()
 
-    by_itself, *more = messages(8)
+    first, by_itself, *more = messages(9)
     broker = RabbitBroker(rabbitmq_url)
     try:
         await broker.subscribe(subscription(batch=4, rest=timedelta(seconds=3)), hear)
-        await until_confirmed(broker, [by_itself])
+        # Until one has gone well it gets no second one.
+        await until_confirmed(broker, [first])
         await until(lambda: len(batches) == 1)
+        may_go.clear()
+        await until_confirmed(broker, [by_itself])
+        await until(lambda: len(batches) == 2)
         await until_confirmed(broker, more[:3])
-        # They are confirmed, and on their way to us.
+        async with asking(rabbitmq_url) as channel:
+            await until_it_holds(await channel.declare_queue("delivery.inbox.v1", passive=True), 0)
+        # They have left the broker, and are on their way to us.
         await asyncio.sleep(1)
         may_go.set()
-        await until(lambda: len(batches) == 2)
+        await until(lambda: len(batches) == 3)
         await until_confirmed(broker, more[3:4])
         await until_confirmed(broker, more[4:])
-        await until(lambda: sum(map(len, batches)) == 8)
+        await until(lambda: sum(map(len, batches)) == 9)
     finally:
         await broker.close()
 
-    assert [len(batch) for batch in batches] == [1, 3, 4]
+    assert [len(batch) for batch in batches] == [1, 1, 3, 4]
 
 
 async def test_what_is_heard_gives_way_to_a_crowd_even_after_a_full_batch(rabbitmq_url: str) -> None:
